@@ -1,0 +1,1 @@
+"""The command line `ost`: the only place that prints or exits."""

@@ -1,0 +1,143 @@
+"""`ost adapt`: phase II."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ostcli.cli import options
+from ostcli.cli.render import failures, output_of
+from ostcli.cli.runs import check_failed, say_done, stopped, values_of
+from ostcli.cli.signals import StopSignal
+from ostcli.config import (
+    EPOCHS_OF_THE_AUTHORS,
+    AdaptConfig,
+    Birth,
+    DeviceChoice,
+    Reach,
+    adapt_preset,
+)
+from ostcli.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from ostcli.workflows.adapt import Model
+
+_FAST = AdaptConfig()
+
+
+def adapt(
+    context: typer.Context,
+    examples: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="EXAMPLE...",
+            help="The one picture of the other look; several give an adaptation each.",
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="The model to start from, or an exported file of one.",
+            show_default="the last used",
+            autocompletion=options.complete_models,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call the adaptation.", show_default="MODEL+EXAMPLE"),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="How long to train.",
+            show_default=f"{_FAST.steps}, paper {EPOCHS_OF_THE_AUTHORS} per picture of the folder",
+        ),
+    ] = None,
+    minutes: options.Minutes = None,
+    device: options.Device = DeviceChoice.AUTO,
+    seed: options.Seed = _FAST.seed,
+    fresh: options.Fresh = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Pictures of the model's look.",
+            show_default="those that the model carries",
+        ),
+    ] = None,
+    precision: options.NumberFormat = _FAST.precision,
+    reach: Annotated[
+        Reach,
+        typer.Option(
+            help="Which layers the example may change: its own, the folder's too, or the shared "
+            "ones as well.",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = _FAST.reach,
+    birth: Annotated[
+        Birth,
+        typer.Option(
+            help="What the example's layers begin as: copies of the folder's, or fresh ones.",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = _FAST.birth,
+    json: options.Json = False,
+) -> None:
+    """Learn the look of ONE picture, the EXAMPLE, beside a model's: the adaptation.
+
+    The folder of the model is not needed any more. The same command again continues where it was
+    stopped. Ctrl-C saves before it stops.
+    """
+    from ostcli.cli.progress import listen
+    from ostcli.workflows.adapt import adapt as learn
+
+    @options.sentences_for_wrong_settings()
+    def config(opened: "Model") -> AdaptConfig:
+        return replace(
+            adapt_preset(opened.config, num_pictures=opened.num_pictures),
+            reach=reach,
+            birth=birth,
+            seed=seed,
+            precision=precision,
+            **options.budget(steps, minutes),
+        )
+
+    output = output_of(context, as_json=json)
+    if name is not None and len(examples) > 1:
+        raise UsageError(
+            "--name goes with one example only", hint="leave it out, or adapt one after the other"
+        )
+    done: list[dict[str, object]] = []
+    failed: list[tuple[Path, str]] = []
+    with StopSignal(quiet=output.quiet) as stop:
+        for example in examples:
+            try:
+                with listen(output) as listener:
+                    result = learn(
+                        example,
+                        config,
+                        model=model,
+                        name=name,
+                        data=data,
+                        fresh=fresh,
+                        device=device,
+                        on_event=listener,
+                        should_stop=stop,
+                    )
+            except (InputError, UsageError) as error:
+                if len(examples) == 1:
+                    raise
+                failed.append((example, error.message))
+                output.fault(f"{error.message}; {error.hint}".removesuffix("; "))
+                continue
+            done.append(values_of(result))
+            output.result({"adaptations": done, "failed": failures(failed)})
+            if not result.finished:
+                raise stopped(output, listener, result, stop)
+            say_done(output, listener, result)
+            output.line(result.name)
+    output.result({"adaptations": done, "failed": failures(failed)})
+    check_failed(len(failed), len(examples), "examples could not be used")
+    output.say("→ next: ost translate, for the example; ost translate PICTURES, for others")

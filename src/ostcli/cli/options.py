@@ -1,0 +1,95 @@
+"""Options that several commands share, with their completion."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from ostcli.config import DeviceChoice, Precision
+from ostcli.errors import OstError, UsageError
+
+ADVANCED = "Advanced"
+
+
+class PictureFormat(StrEnum):
+    """What pictures are written as."""
+
+    JPG = "jpg"
+    PNG = "png"
+    WEBP = "webp"
+    TIF = "tif"
+
+
+def _names(kind: str | None, incomplete: str) -> list[str]:
+    from ostcli.store.library import Library, store_root
+
+    try:
+        return [name for name in Library(store_root()).names(kind) if name.startswith(incomplete)]
+    except OstError:
+        return []
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Complete the name of a model."""
+    return _names("model", incomplete)
+
+
+def complete_adaptations(incomplete: str) -> list[str]:
+    """Complete the name of an adaptation."""
+    return _names("adaptation", incomplete)
+
+
+def complete_names(incomplete: str) -> list[str]:
+    """Complete the name of a model or an adaptation."""
+    return _names(None, incomplete)
+
+
+Device = Annotated[
+    DeviceChoice,
+    typer.Option(help="Where to compute; auto takes CUDA, else Apple's MPS, else the CPU."),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Start over instead of continuing what is there.")
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=ADVANCED),
+]
+Minutes = Annotated[float | None, typer.Option(help="How long to train, instead of --steps.")]
+NumberFormat = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="Number format of the training; auto measures which one is faster.",
+        rich_help_panel=ADVANCED,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(help="Of all chance: the same seed gives the same result on a CPU.")
+]
+Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A model or an adaptation.", autocompletion=complete_names),
+]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME...", help="Models and adaptations.", autocompletion=complete_names
+    ),
+]
+
+
+def budget(steps: int | None, minutes: float | None) -> dict[str, Any]:
+    """Return the fields of a configuration that say how long to train; none for the preset's."""
+    return {} if steps is None and minutes is None else {"steps": steps, "minutes": minutes}
+
+
+@contextmanager
+def sentences_for_wrong_settings() -> Iterator[None]:
+    """Turn what the configuration's checks say into an error of usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error), hint="--help shows the options") from error

@@ -1,0 +1,114 @@
+"""`ost pretrain`: phase I."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ostcli.cli import options
+from ostcli.cli.render import failures, output_of
+from ostcli.cli.runs import say_done, stopped, values_of
+from ostcli.cli.signals import StopSignal
+from ostcli.config import (
+    EPOCHS_OF_THE_AUTHORS,
+    DeviceChoice,
+    LatentForm,
+    Look,
+    Preset,
+    PretrainConfig,
+    pretrain_preset,
+)
+
+_FAST = pretrain_preset()
+_PAPER = pretrain_preset(Preset.PAPER)
+
+
+def pretrain(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Pictures of the look, also in sub-folders.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call the model.", show_default="the folder's name"),
+    ] = None,
+    look: Annotated[
+        Look,
+        typer.Option(
+            help="What is to change: style, for season, light and painting; structure, for maps, "
+            "labels and drawings."
+        ),
+    ] = _FAST.look,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of the square crops to train on, in pixels.",
+            show_default=f"{_FAST.view.size}, paper {_PAPER.view.size}",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="How long to train.",
+            show_default=f"{_FAST.steps}, paper {EPOCHS_OF_THE_AUTHORS} per picture",
+        ),
+    ] = None,
+    minutes: options.Minutes = None,
+    device: options.Device = DeviceChoice.AUTO,
+    seed: options.Seed = _FAST.seed,
+    fresh: options.Fresh = False,
+    preset: Annotated[
+        Preset,
+        typer.Option(
+            help="Sizes, weights and lengths: ours, for minutes on a laptop, or the authors'.",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = _FAST.preset,
+    precision: options.NumberFormat = _FAST.precision,
+    latent: Annotated[
+        LatentForm | None,
+        typer.Option(
+            help="What the encoder gives: a true VAE's samples, or the features themselves.",
+            show_default=_FAST.network.latent.value,
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Learn the look of a FOLDER of pictures, once: the model.
+
+    The same command again continues where it was stopped. Ctrl-C saves before it stops.
+    """
+    from ostcli.cli.progress import listen
+    from ostcli.workflows.pretrain import pretrain as learn
+
+    @options.sentences_for_wrong_settings()
+    def config(num_pictures: int) -> PretrainConfig:
+        chosen = pretrain_preset(preset, look, num_pictures=num_pictures, size=size)
+        network = replace(chosen.network, latent=latent or chosen.network.latent)
+        return replace(
+            chosen,
+            network=network,
+            seed=seed,
+            precision=precision,
+            **options.budget(steps, minutes),
+        )
+
+    output = output_of(context, as_json=json)
+    with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
+        result = learn(
+            folder,
+            config,
+            name=name,
+            fresh=fresh,
+            device=device,
+            on_event=listener,
+            should_stop=stop,
+        )
+    output.result({**values_of(result), "failed": failures(result.failed)})
+    if not result.finished:
+        raise stopped(output, listener, result, stop)
+    say_done(output, listener, result)
+    output.line(result.name)
+    output.say("→ next: ost adapt EXAMPLE, with the one picture that is to get this look")

@@ -1,0 +1,386 @@
+"""What a run can be told: frozen, checked, saved with the weights.
+
+Built once by the command line or by a program, handed to a workflow whole. Every field has a
+sentence, a unit and the source of its default. "Authors" is the published photo code of Benaim and
+Wolf 2018; "ours" points to `docs/decisions/`.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any, Self
+
+
+class Direction(StrEnum):
+    """The domain that a picture is translated to."""
+
+    A = "A"
+    B = "B"
+
+
+class Look(StrEnum):
+    """What separates the folder's look from the example's: how many stages are A's and B's own."""
+
+    STYLE = "style"
+    """Season, light, painting: only the outermost layers are unshared."""
+    STRUCTURE = "structure"
+    """Labels, maps, drawings: every down- and up-sampling stage is unshared."""
+
+
+class Preset(StrEnum):
+    """A named set of sizes, weights and lengths."""
+
+    FAST = "fast"
+    PAPER = "paper"
+
+
+class LatentForm(StrEnum):
+    """What the encoder gives (decision 0002)."""
+
+    SAMPLED = "sampled"
+    """A true VAE: mean and log variance, sampled."""
+    DETERMINISTIC = "deterministic"
+    """The authors' code: the features themselves, their mean square in place of the KL."""
+
+
+class Upsampling(StrEnum):
+    """How the decoder doubles height and width."""
+
+    NEAREST = "nearest"
+    """Nearest neighbour and a 3×3 convolution: no checkerboard."""
+    TRANSPOSED = "transposed"
+    """The authors' 3×3 stride-2 transposed convolution."""
+
+
+class Reach(StrEnum):
+    """Which weights the example's losses (4)–(6) may change: selective back-propagation."""
+
+    DOMAIN_A = "a"
+    """A's unshared layers only: the authors' photo code, our default."""
+    BOTH_DOMAINS = "a-and-b"
+    """A's and B's unshared layers: the slides' formulas, the authors' digit code."""
+    EVERYTHING = "everything"
+    """The shared layers too: back-propagation that is not selective (Table 1's control)."""
+
+
+class Birth(StrEnum):
+    """What A's layers start phase II from."""
+
+    CLONE = "clone"
+    """Copies of B's layers: the paper's text."""
+    RANDOM = "random"
+    """Fresh weights: the authors' photo code."""
+
+
+class Cycle(StrEnum):
+    """Which ways round the cycle loss goes (Table 1)."""
+
+    NONE = "none"
+    ONE_WAY = "one-way"
+    """A → B → A only: the paper."""
+    TWO_WAY = "two-way"
+    """B → A → B as well: a control."""
+
+
+class Finish(StrEnum):
+    """What is done with the network's pixels."""
+
+    AUTO = "auto"
+    """One of the two others, decided once per adaptation."""
+    PHOTO = "photo"
+    """The source's own pixels, recoloured as the network says."""
+    NETWORK = "network"
+    """The network's own pixels."""
+
+
+class DeviceChoice(StrEnum):
+    """Where the arithmetic runs."""
+
+    AUTO = "auto"
+    CUDA = "cuda"
+    MPS = "mps"
+    CPU = "cpu"
+
+
+class Precision(StrEnum):
+    """The number format of convolutions in training."""
+
+    AUTO = "auto"
+    """The faster one, by a short measurement."""
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A frozen record that goes to JSON and back."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values; nested records as objects."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Build the record from `to_json`'s values.
+
+        Raises:
+            ValueError: a field is unknown or has the wrong type.
+        """
+        if not isinstance(data, Mapping):
+            raise ValueError(f"{cls.__name__} is {data!r}, not an object")
+        hints = typing.get_type_hints(cls)
+        unknown = set(data) - set(hints)
+        if unknown:
+            raise ValueError(f"unknown fields {sorted(unknown)} in {cls.__name__}")
+        return cls(**{name: _from_json(value, hints[name], name) for name, value in data.items()})
+
+
+def _from_json(value: Any, hint: Any, name: str) -> Any:  # noqa: ANN401 - JSON values
+    if isinstance(hint, types.UnionType):
+        if value is None and type(None) in hint.__args__:
+            return None
+        hint = next(part for part in hint.__args__ if part is not type(None))
+    if isinstance(hint, type) and issubclass(hint, Config):
+        return hint.from_json(value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise ValueError(f"{name} is {value!r}, not {hint.__name__}")
+    return value
+
+
+def _check(condition: bool, sentence: str) -> None:
+    if not condition:
+        raise ValueError(sentence)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(Config):
+    """The architecture: all that is needed to build the networks. Saved with the weights."""
+
+    width: int = 32
+    """Channels after the first layer; doubled at each stage. Authors: 64. Ours: decision 0001."""
+    num_stages: int = 2
+    """Down-sampling (and up-sampling) stages. Authors: 2, cityscapes 3."""
+    num_blocks: int = 4
+    """Residual blocks of the shared encoder, and as many of the shared decoder. Authors: 6."""
+    unshared_stages: int = 0
+    """Stages that are A's or B's own, besides the first and last layer. Authors: 0, 2 or 3."""
+    latent: LatentForm = LatentForm.DETERMINISTIC
+    """Decision 0002."""
+    upsampling: Upsampling = Upsampling.NEAREST
+    """Authors: transposed. Ours: decision 0001."""
+    discriminator_width: int = 64
+    """Channels after the discriminator's first layer. Authors: 64."""
+    discriminator_layers: int = 3
+    """Stride-2 layers of the discriminator; 3 see 70×70 pixels. Authors: 3."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "num_stages", "discriminator_width", "discriminator_layers"):
+            _check(getattr(self, name) >= 1, f"{name} must be at least 1")
+        _check(self.num_blocks >= 0, "num_blocks must not be negative")
+        _check(
+            0 <= self.unshared_stages <= self.num_stages,
+            f"unshared_stages must lie between 0 and num_stages ({self.num_stages})",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewConfig(Config):
+    """The augmentation P: how a training view is drawn from a picture (decision 0003)."""
+
+    size: int = 128
+    """Height and width of a training crop, in pixels. Authors: 256."""
+    short_side: int | None = None
+    """If given, every picture is scaled to this short side first, in pixels. Authors: 286."""
+    working_pixels: int = 1_000_000
+    """What the network sees of a picture at most, in pixels; larger ones are scaled down to it."""
+    flip: bool = True
+    """Mirror half of the views left to right. Authors: yes."""
+    rotation: float = 7.0
+    """Largest rotation of a view, in degrees. Authors: 7."""
+
+    def __post_init__(self) -> None:
+        _check(self.size >= 16 and self.size % 4 == 0, "size must be a multiple of 4, at least 16")
+        _check(
+            self.short_side is None or self.short_side >= self.size,
+            "short_side must not be smaller than size",
+        )
+        _check(self.working_pixels >= self.size**2, "working_pixels must hold at least one crop")
+        _check(0 <= self.rotation <= 45, "rotation must lie between 0 and 45 degrees")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights(Config):
+    """The factors of the losses; the α of the paper, relative to nothing else."""
+
+    weight_reconstruction_b: float = 10.0
+    """L_REC_B, eq. (1). Authors: 10 in phase I, 1 in phase II. Ours: 10 in both (0004)."""
+    weight_kl: float = 0.1
+    """L_VAE_B, eq. (2). Authors: 0.1."""
+    weight_adversarial_b: float = 1.0
+    """L_GAN_B, eq. (3). Authors: 1."""
+    weight_reconstruction_a: float = 1.0
+    """L_REC_A, eq. (4). Authors: 1."""
+    weight_cycle: float = 10.0
+    """L_cycle, eq. (5). Authors: 10."""
+    weight_adversarial_ab: float = 1.0
+    """L_GAN_AB, eq. (6). Authors: 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig(Config):
+    """How the weights are stepped."""
+
+    batch_size: int = 1
+    """Views of each domain in one step. Authors: 1."""
+    learning_rate: float = 2e-4
+    """Adam's rate before its decay. Authors: 2e-4."""
+    beta1: float = 0.5
+    """Adam's first decay. Authors: 0.5."""
+    beta2: float = 0.999
+    """Adam's second decay. Authors: 0.999."""
+    decay_share: float = 0.25
+    """The last share of the steps, in which the rate falls to 0. Authors: 20 of 80 epochs."""
+    average_decay: float = 0.999
+    """Decay per step of the moving average of the weights, the weights for use. Ours."""
+    pool_size: int = 50
+    """Generated pictures kept for the discriminator. Authors: 50."""
+
+    def __post_init__(self) -> None:
+        _check(self.batch_size >= 1, "batch_size must be at least 1")
+        _check(self.learning_rate > 0, "learning_rate must be positive")
+        _check(0 <= self.decay_share <= 1, "decay_share must lie between 0 and 1")
+        _check(0 <= self.average_decay < 1, "average_decay must lie in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainConfig(Config):
+    """Phase I, whole: `ost pretrain`."""
+
+    preset: Preset = Preset.FAST
+    look: Look = Look.STYLE
+    network: NetworkConfig = NetworkConfig()
+    view: ViewConfig = ViewConfig(rotation=0.0)
+    weights: LossWeights = LossWeights()
+    optim: OptimConfig = OptimConfig()
+    steps: int | None = 9000
+    """Optimiser steps; None where `minutes` is given."""
+    minutes: float | None = None
+    """A budget of time instead of steps."""
+    seed: int = 0
+    """All chance comes from it and the number of the step (decision 0008)."""
+    precision: Precision = Precision.AUTO
+    """AUTO measures which is faster before the first step (decision 0007)."""
+
+    def __post_init__(self) -> None:
+        _check_budget(self.steps, self.minutes)
+        least = 3 * 2**self.network.discriminator_layers
+        _check(
+            self.view.size >= least,
+            f"size must be at least {least} pixels, or the discriminator sees nothing",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptConfig(Config):
+    """Phase II, whole: `ost adapt`. The architecture is the model's."""
+
+    view: ViewConfig = ViewConfig()
+    weights: LossWeights = LossWeights()
+    optim: OptimConfig = OptimConfig(average_decay=0.98)
+    reach: Reach = Reach.DOMAIN_A
+    """Selective back-propagation, or less of it. Authors: A's layers in the photo code."""
+    birth: Birth = Birth.CLONE
+    """What A's layers start from. Authors: random in the code, clones in the text (0004)."""
+    cycle: Cycle = Cycle.ONE_WAY
+    """Which ways round the cycle loss goes. Authors: one way."""
+    shared_learns: bool = True
+    """Whether the folder's losses go on changing the shared layers. Authors: yes."""
+    steps: int | None = 400
+    """Optimiser steps; None where `minutes` is given."""
+    minutes: float | None = None
+    """A budget of time instead of steps."""
+    seed: int = 0
+    """All chance comes from it and the number of the step (decision 0008)."""
+    precision: Precision = Precision.AUTO
+    """AUTO measures which is faster before the first step (decision 0007)."""
+
+    def __post_init__(self) -> None:
+        _check_budget(self.steps, self.minutes)
+
+
+def _check_budget(steps: int | None, minutes: float | None) -> None:
+    _check((steps is None) != (minutes is None), "give either steps or minutes")
+    _check(steps is None or steps >= 1, "steps must be at least 1")
+    _check(minutes is None or minutes > 0, "minutes must be positive")
+
+
+EPOCHS_OF_THE_AUTHORS = 80
+"""Passes over the folder in each phase of the authors' photo code: 60 constant, 20 decaying."""
+
+
+def pretrain_preset(
+    preset: Preset = Preset.FAST,
+    look: Look = Look.STYLE,
+    *,
+    num_pictures: int = 0,
+    size: int | None = None,
+) -> PretrainConfig:
+    """Return phase I's settings for a preset.
+
+    Args:
+        preset: the authors' settings, or ours for minutes on a laptop (decision 0001).
+        look: sets how many stages are unshared.
+        num_pictures: in the folder; the authors' number of steps follows from it.
+        size: training crop in pixels; None for the preset's own.
+    """
+    structure = look is Look.STRUCTURE
+    if preset is Preset.PAPER:
+        side = size or 256
+        return PretrainConfig(
+            preset=preset,
+            look=look,
+            network=NetworkConfig(
+                width=64,
+                num_blocks=6,
+                unshared_stages=2 if structure else 0,
+                upsampling=Upsampling.TRANSPOSED,
+            ),
+            view=ViewConfig(size=side, short_side=round(side * 286 / 256)),
+            steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
+        )
+    fast = PretrainConfig()
+    return dataclasses.replace(
+        fast,
+        look=look,
+        network=dataclasses.replace(fast.network, unshared_stages=2 if structure else 0),
+        view=dataclasses.replace(fast.view, size=size or fast.view.size),
+    )
+
+
+def adapt_preset(model: PretrainConfig, *, num_pictures: int = 0) -> AdaptConfig:
+    """Return phase II's settings that go with a model's.
+
+    Args:
+        model: phase I's settings.
+        num_pictures: in the model's folder; the authors' number of steps follows from it.
+    """
+    if model.preset is Preset.PAPER:
+        return AdaptConfig(
+            view=model.view,
+            weights=LossWeights(weight_reconstruction_b=1.0),
+            optim=dataclasses.replace(model.optim, average_decay=0.98),
+            steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
+        )
+    fast = AdaptConfig()
+    return dataclasses.replace(
+        fast,
+        view=dataclasses.replace(fast.view, size=model.view.size),
+        optim=dataclasses.replace(fast.optim, batch_size=model.optim.batch_size),
+    )

@@ -1,0 +1,140 @@
+"""What long work reports while it runs.
+
+A workflow takes `on_event`, a function of one event; the command line draws the events, a program
+may count or ignore them. Events are facts: frozen, without tensors, safe to keep.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A sentence for the user that is neither an error nor a result."""
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureFailed:
+    """A picture could not be used, or could not be made; the work goes on without it."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesFound:
+    """What a folder holds."""
+
+    folder: Path
+    num_pictures: int
+    num_failed: int
+    smallest: tuple[int, int]
+    """Height and width in pixels of the picture of the smallest area."""
+    largest: tuple[int, int]
+    """Height and width in pixels of the picture of the largest area."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlanned:
+    """What a training will take, before its first step."""
+
+    name: str
+    device: str
+    precision: str
+    num_threads: int
+    first_step: int
+    num_steps: int
+    seconds_per_step: float
+    seconds: float
+    """The estimated time to the end, from a short measurement."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepDone:
+    """One optimiser step is done."""
+
+    step: int
+    num_steps: int
+    losses: Mapping[str, float]
+    steps_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewReady:
+    """A contact sheet was written."""
+
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A generation of a model or adaptation is safely on the disk."""
+
+    name: str
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolledBack:
+    """Training went wrong; it continues from the last good state at a lower rate."""
+
+    reason: str
+    from_step: int
+    to_step: int
+    learning_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureDone:
+    """A translated picture was written."""
+
+    source: Path | None
+    """None for standard input."""
+    output: Path | None
+    """None for standard output."""
+    seconds: float
+    index: int
+    num_pictures: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSkipped:
+    """The output was there already."""
+
+    source: Path
+    output: Path
+
+
+Event = (
+    Note
+    | PictureFailed
+    | PicturesFound
+    | TrainingPlanned
+    | StepDone
+    | PreviewReady
+    | Saved
+    | RolledBack
+    | PictureDone
+    | PictureSkipped
+)
+OnEvent = Callable[[Event], None]
+
+
+def ignore_events(event: Event) -> None:  # noqa: ARG001 - the do-nothing listener
+    """Listen to nothing."""
+
+
+@dataclass
+class Collected:
+    """A listener that keeps every event, for programs and tests."""
+
+    events: list[Event] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)

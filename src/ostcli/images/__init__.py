@@ -1,0 +1,1 @@
+"""Pictures: find, read, write, convert, finish and draw them."""

@@ -1,0 +1,154 @@
+"""The folder B as training sees it: every picture that can be read, decoded and ready for crops."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ostcli.config import ViewConfig
+from ostcli.errors import InputError, PictureError
+from ostcli.events import OnEvent, PictureFailed, PicturesFound
+from ostcli.images.find import FoundPicture, find_pictures
+from ostcli.images.read import read_picture
+from ostcli.method.augment import working_scale
+
+MEMORY_FOR_PICTURES = 1_500_000_000
+"""Bytes of decoded pictures kept in memory; those beyond are decoded again when drawn."""
+DECODERS = 4
+"""Files decoded at once while a folder is opened; reading waits for the disk as well."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    found: FoundPicture
+    height: int
+    width: int
+    image: Image.Image | None
+
+
+class PictureFolder:
+    """The usable pictures of a folder, by index, in the order of their paths.
+
+    Args:
+        folder: where they are.
+        entries: the pictures; some decoded already.
+        failed: the unusable ones with the reason of each.
+        view: says how many pixels the network sees.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        entries: Sequence[_Entry],
+        failed: Sequence[tuple[Path, str]],
+        view: ViewConfig,
+    ) -> None:
+        self.folder = folder
+        self.failed = tuple(failed)
+        self._entries = entries
+        self._view = view
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        """Return a picture: RGB, its own pixels, or scaled down to what the network sees."""
+        entry = self._entries[index]
+        return entry.image or _decode(entry.found.path, self._view)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of each picture as the network sees it, in pixels."""
+        return [(entry.height, entry.width) for entry in self._entries]
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the pictures' names and file sizes: tells whether the folder has changed."""
+        digest = hashlib.sha256()
+        for entry in self._entries:
+            size = entry.found.path.stat().st_size
+            digest.update(f"{entry.found.relative.as_posix()}\0{size}\n".encode(errors="replace"))
+        return digest.hexdigest()
+
+
+def open_folder(folder: Path, view: ViewConfig, on_event: OnEvent) -> PictureFolder:
+    """Decode every picture below a folder once; leave out, and name, those that cannot be read.
+
+    Args:
+        folder: searched recursively.
+        view: says how many pixels the network sees.
+        on_event: told of each picture that fails, and of what was found.
+
+    Raises:
+        InputError: there is no such folder, or no usable picture in it.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder} is not a folder",
+            hint="give the folder with the pictures of the look you want",
+        )
+    entries: list[_Entry] = []
+    failed: list[tuple[Path, str]] = []
+    memory_left = MEMORY_FOR_PICTURES
+    with ThreadPoolExecutor(DECODERS, thread_name_prefix="ost-decode") as executor:
+        found = find_pictures([folder])
+        for picture, decoded in zip(
+            found, executor.map(lambda one: _try_decode(one.path, view), found), strict=True
+        ):
+            if isinstance(decoded, PictureError):
+                failed.append((picture.path, decoded.reason))
+                on_event(PictureFailed(path=picture.path, reason=decoded.reason))
+                continue
+            memory_left -= 3 * decoded.width * decoded.height
+            entries.append(
+                _Entry(
+                    found=picture,
+                    height=decoded.height,
+                    width=decoded.width,
+                    image=decoded if memory_left >= 0 else None,
+                )
+            )
+    if not entries:
+        raise InputError(
+            f"{folder} holds no picture that can be used"
+            + (f"; {len(failed)} could not be read" if failed else ""),
+            hint="put JPEG, PNG, WebP, TIFF, BMP or GIF pictures into it",
+        )
+    opened = PictureFolder(folder, entries, failed, view)
+    by_area = sorted(opened.sizes, key=math.prod)
+    on_event(
+        PicturesFound(
+            folder=folder,
+            num_pictures=len(opened),
+            num_failed=len(failed),
+            smallest=by_area[0],
+            largest=by_area[-1],
+        )
+    )
+    return opened
+
+
+def _try_decode(path: Path, view: ViewConfig) -> Image.Image | PictureError:
+    try:
+        return _decode(path, view)
+    except PictureError as error:
+        return error
+
+
+def _decode(path: Path, view: ViewConfig) -> Image.Image:
+    """Decode a picture at what the network sees of it: exactly the file's pixels if they fit."""
+    at_least = math.isqrt(view.working_pixels)
+    return reduce_to_working_size(read_picture(path, at_least=at_least).image, view)
+
+
+def reduce_to_working_size(image: Image.Image, view: ViewConfig) -> Image.Image:
+    """Scale a picture of more than the working size down to it, aspect kept; others unchanged."""
+    scale = working_scale(image.height, image.width, view)
+    if scale == 1.0:
+        return image
+    size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)

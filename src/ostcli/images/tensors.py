@@ -1,0 +1,34 @@
+"""Pictures as tensors, and back.
+
+H W pixels.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+
+
+def image_to_tensor(image: Image.Image) -> torch.Tensor:
+    """Turn an 8-bit RGB picture into a tensor.
+
+    Returns:
+        Shape (3, H, W), float32, range [-1, 1].
+    """
+    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))  # (H, W, 3)
+    return pixels.permute(2, 0, 1).to(torch.float32).div_(127.5).sub_(1).contiguous()
+
+
+def tensor_to_image(tensor: torch.Tensor) -> Image.Image:
+    """Turn a tensor into an 8-bit RGB picture, rounded and clamped.
+
+    The exact inverse of `image_to_tensor` on what it returns.
+
+    Args:
+        tensor: shape (3, H, W) or (1, 3, H, W), any float type and device, range [-1, 1].
+    """
+    if tensor.ndim == 4:
+        tensor = tensor.squeeze(0)
+    if tensor.ndim != 3 or tensor.shape[0] != 3:
+        raise ValueError(f"a picture has the shape (3, H, W), not {tuple(tensor.shape)}")
+    levels = tensor.detach().to("cpu", torch.float32).add(1).mul_(127.5).round_().clamp_(0, 255)
+    return Image.fromarray(levels.to(torch.uint8).permute(1, 2, 0).contiguous().numpy())

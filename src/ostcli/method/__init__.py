@@ -1,0 +1,1 @@
+"""The paper: networks, augmentation, losses, the two phases. No files, no options, no printing."""

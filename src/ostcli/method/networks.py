@@ -1,0 +1,281 @@
+"""The networks of the paper and the four paths through them.
+
+Legend: N batch, C channels, H W pixels, h w latent grid (H / 2^stages).
+Pictures are (N, 3, H, W), float32, range [-1, 1]; H and W are multiples of 2^stages.
+Whatever precision the layers run in, latents, pictures and scores come out in float32: losses are
+computed in it.
+"Unshared" layers stand next to the picture, "shared" ones next to the latent.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ostcli.config import Birth, LatentForm, NetworkConfig, Upsampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latent:
+    """The distribution that an encoder gives for a picture.
+
+    Args:
+        mean: Shape (N, C, h, w).
+        log_variance: Shape (N, C, h, w); None in the deterministic form.
+    """
+
+    mean: Tensor
+    log_variance: Tensor | None
+
+    def sample(self, generator: torch.Generator) -> Tensor:
+        """Draw z ~ N(mean, variance); the mean itself in the deterministic form.
+
+        Args:
+            generator: on the CPU, so that a seed means the same on every device.
+
+        Returns:
+            Shape (N, C, h, w).
+        """
+        if self.log_variance is None:
+            return self.mean
+        noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
+        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with instance norm, plus the input."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+            nn.ReLU(),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, C, h, w) in and out."""
+        return x + self.body(x)  # type: ignore[no-any-return]
+
+
+class LatentHead(nn.Module):
+    """Turn the encoder's features into a latent distribution.
+
+    The mean is the features themselves in both forms, so that the forms differ in nothing but the
+    noise. The log variance starts at `START`: little noise at first, lest the decoder begin blind.
+    """
+
+    START = -4.0
+
+    def __init__(self, channels: int, form: LatentForm) -> None:
+        super().__init__()
+        self.log_variance: nn.Conv2d | None = None
+        if form is LatentForm.SAMPLED:
+            self.log_variance = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, features: Tensor) -> Latent:
+        """Shape (N, C, h, w) in; a latent of that shape out."""
+        if self.log_variance is None:
+            return Latent(mean=features.float(), log_variance=None)
+        log_variance = (self.log_variance(features).float() + self.START).clamp(-12.0, 4.0)
+        return Latent(mean=features.float(), log_variance=log_variance)
+
+
+class Networks(nn.Module):
+    """Encoders, decoders and the discriminator, by the names of the paper.
+
+    A's layers do not exist before phase II: see `add_domain_a`.
+
+    Args:
+        config: the architecture.
+        generator: draws the weights from N(0, 0.02), the authors' choice; on the CPU.
+    """
+
+    encoder_a: nn.Module | None
+    decoder_a: nn.Module | None
+
+    def __init__(self, config: NetworkConfig, generator: torch.Generator) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder_b = _unshared_encoder(config)
+        self.encoder_shared = _shared_encoder(config)
+        self.decoder_shared = _shared_decoder(config)
+        self.decoder_b = _unshared_decoder(config)
+        self.discriminator_b = _discriminator(config)
+        self.encoder_a = None
+        self.decoder_a = None
+        _draw_weights(self, generator)
+
+    @property
+    def multiple(self) -> int:
+        """What height and width must be a multiple of, in pixels."""
+        return 1 << self.config.num_stages
+
+    def add_domain_a(self, birth: Birth, generator: torch.Generator) -> None:
+        """Give A its layers: clones of B's, or fresh ones.
+
+        Source: the paper's text says clones; the authors' photo code starts from random weights.
+        """
+        self.encoder_a = copy.deepcopy(self.encoder_b)
+        self.decoder_a = copy.deepcopy(self.decoder_b)
+        if birth is Birth.RANDOM:
+            _draw_weights(self.encoder_a, generator)
+            _draw_weights(self.decoder_a, generator)
+
+    def encode_a(self, pictures: Tensor) -> Latent:
+        """E^S(E_A^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""
+        assert self.encoder_a is not None, "phase II only: call add_domain_a first"
+        return self.encoder_shared(self.encoder_a(pictures))  # type: ignore[no-any-return]
+
+    def encode_b(self, pictures: Tensor) -> Latent:
+        """E^S(E_B^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""
+        return self.encoder_shared(self.encoder_b(pictures))  # type: ignore[no-any-return]
+
+    def decode_a(self, z: Tensor) -> Tensor:
+        """G_A^U(G^S(z)): (N, C, h, w) to pictures (N, 3, H, W)."""
+        assert self.decoder_a is not None, "phase II only: call add_domain_a first"
+        return self.decoder_a(self.decoder_shared(z)).float()  # type: ignore[no-any-return]
+
+    def decode_b(self, z: Tensor) -> Tensor:
+        """G_B^U(G^S(z)): (N, C, h, w) to pictures (N, 3, H, W)."""
+        return self.decoder_b(self.decoder_shared(z)).float()  # type: ignore[no-any-return]
+
+    def score_b(self, pictures: Tensor) -> Tensor:
+        """D_B(s): pictures (N, 3, H, W) to a score for each patch, (N, 1, h', w')."""
+        return self.discriminator_b(pictures).float()  # type: ignore[no-any-return]
+
+    def reconstruct_bb(self, pictures: Tensor) -> Tensor:
+        """T_BB, with the latent's mean."""
+        return self.decode_b(self.encode_b(pictures).mean)
+
+    def reconstruct_aa(self, pictures: Tensor) -> Tensor:
+        """T_AA, with the latent's mean."""
+        return self.decode_a(self.encode_a(pictures).mean)
+
+    def translate_ab(self, pictures: Tensor) -> Tensor:
+        """T_AB, with the latent's mean."""
+        return self.decode_b(self.encode_a(pictures).mean)
+
+    def translate_ba(self, pictures: Tensor) -> Tensor:
+        """T_BA, with the latent's mean."""
+        return self.decode_a(self.encode_b(pictures).mean)
+
+
+def build_networks(
+    config: NetworkConfig, *, seed: int = 0, with_domain_a: bool = False
+) -> Networks:
+    """Build the networks on the CPU, weights drawn from the seed.
+
+    Args:
+        config: the architecture.
+        seed: of the weights.
+        with_domain_a: build A's layers too, as an adaptation has them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    networks = Networks(config, generator)
+    if with_domain_a:
+        networks.add_domain_a(Birth.CLONE, generator)
+    return networks
+
+
+def _first_layer(config: NetworkConfig) -> list[nn.Module]:
+    return [
+        nn.ReflectionPad2d(3),
+        nn.Conv2d(3, config.width, 7),
+        nn.InstanceNorm2d(config.width),
+        nn.ReLU(),
+    ]
+
+
+def _last_layer(config: NetworkConfig) -> list[nn.Module]:
+    return [nn.ReflectionPad2d(3), nn.Conv2d(config.width, 3, 7), nn.Tanh()]
+
+
+def _down(channels: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
+        nn.InstanceNorm2d(2 * channels),
+        nn.ReLU(),
+    ]
+
+
+def _up(channels: int, form: Upsampling) -> list[nn.Module]:
+    doubling: list[nn.Module]
+    if form is Upsampling.TRANSPOSED:
+        doubling = [
+            nn.ConvTranspose2d(2 * channels, channels, 3, stride=2, padding=1, output_padding=1)
+        ]
+    else:
+        doubling = [
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.ReflectionPad2d(1),
+            nn.Conv2d(2 * channels, channels, 3),
+        ]
+    return [*doubling, nn.InstanceNorm2d(channels), nn.ReLU()]
+
+
+def _stage_channels(config: NetworkConfig, stages: range) -> list[int]:
+    """Return the channels on the picture's side of each of these stages."""
+    return [config.width * 2**stage for stage in stages]
+
+
+def _unshared_encoder(config: NetworkConfig) -> nn.Sequential:
+    layers = _first_layer(config)
+    for channels in _stage_channels(config, range(config.unshared_stages)):
+        layers += _down(channels)
+    return nn.Sequential(*layers)
+
+
+def _shared_encoder(config: NetworkConfig) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in _stage_channels(config, range(config.unshared_stages, config.num_stages)):
+        layers += _down(channels)
+    latent_channels = config.width * 2**config.num_stages
+    layers += [ResidualBlock(latent_channels) for _ in range(config.num_blocks)]
+    return nn.Sequential(*layers, LatentHead(latent_channels, config.latent))
+
+
+def _shared_decoder(config: NetworkConfig) -> nn.Sequential:
+    latent_channels = config.width * 2**config.num_stages
+    layers: list[nn.Module] = [ResidualBlock(latent_channels) for _ in range(config.num_blocks)]
+    stages = range(config.unshared_stages, config.num_stages)
+    for channels in reversed(_stage_channels(config, stages)):
+        layers += _up(channels, config.upsampling)
+    return nn.Sequential(*layers)
+
+
+def _unshared_decoder(config: NetworkConfig) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in reversed(_stage_channels(config, range(config.unshared_stages))):
+        layers += _up(channels, config.upsampling)
+    return nn.Sequential(*layers, *_last_layer(config))
+
+
+def _discriminator(config: NetworkConfig) -> nn.Sequential:
+    """D_B, the PatchGAN: (N, 3, H, W) to a score for each patch, (N, 1, h, w)."""
+    channels = config.discriminator_width
+    layers: list[nn.Module] = [nn.Conv2d(3, channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+    for layer in range(1, config.discriminator_layers + 1):
+        wider = config.discriminator_width * min(2**layer, 8)
+        stride = 2 if layer < config.discriminator_layers else 1
+        layers += [
+            nn.Conv2d(channels, wider, 4, stride=stride, padding=1),
+            nn.InstanceNorm2d(wider),
+            nn.LeakyReLU(0.2),
+        ]
+        channels = wider
+    return nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, padding=1))
+
+
+@torch.no_grad()
+def _draw_weights(module: nn.Module, generator: torch.Generator) -> None:
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.weight.normal_(0.0, 0.02, generator=generator)
+            if layer.bias is not None:
+                layer.bias.zero_()

@@ -1,0 +1,76 @@
+"""Phase I: a VAE with a GAN on the folder alone (`ost pretrain`).
+
+Legend: x_b views of the folder's pictures, (N, 3, H, W), range [-1, 1].
+"""
+
+import torch
+from torch import Tensor
+
+from ostcli.config import LossWeights
+from ostcli.method.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    kl_loss,
+    reconstruction_loss,
+)
+from ostcli.method.networks import Networks
+from ostcli.method.pool import HistoryPool
+from ostcli.method.record import DISCRIMINATOR, FOLDER, StepRecord, Table, parameters_of
+
+
+def phase_one_table(networks: Networks) -> Table:
+    """State which total changes which weights.
+
+    Source: Benaim & Wolf 2018, phase I.
+    """
+    return {
+        FOLDER: parameters_of(
+            networks.encoder_b,
+            networks.encoder_shared,
+            networks.decoder_shared,
+            networks.decoder_b,
+        ),
+        DISCRIMINATOR: parameters_of(networks.discriminator_b),
+    }
+
+
+def phase_one_step(
+    networks: Networks,
+    x_b: Tensor,
+    *,
+    weights: LossWeights,
+    pool_bb: HistoryPool,
+    generator: torch.Generator,
+) -> StepRecord:
+    """Run the networks on views of the folder and return every loss of phase I.
+
+    Args:
+        networks: without A's layers, or with: they are not used.
+        x_b: views of the folder. Shape (N, 3, H, W), range [-1, 1].
+        weights: the factors of the losses.
+        pool_bb: history of reconstructions for D_B; changed by this call.
+        generator: draws the latent noise and the pool's choices; on the CPU.
+
+    Source: Benaim & Wolf 2018, eq. (1)–(3).
+    """
+    latent_b = networks.encode_b(x_b)
+    recon_bb = networks.decode_b(latent_b.sample(generator))
+
+    rec_b = reconstruction_loss(recon_bb, x_b)  # (1)
+    kl_b = kl_loss(latent_b)  # (2)
+    gan_b = adversarial_loss(networks.score_b(recon_bb))  # (3)
+
+    old_bb = pool_bb.exchange(recon_bb.detach(), generator)
+    dis_b = discriminator_loss(networks.score_b(x_b), networks.score_b(old_bb))
+
+    folder = (
+        weights.weight_reconstruction_b * rec_b
+        + weights.weight_kl * kl_b
+        + weights.weight_adversarial_b * gan_b
+    )
+    return StepRecord(
+        losses={"rec_b": rec_b, "kl_b": kl_b, "gan_b": gan_b, "dis_b": dis_b},
+        totals={FOLDER: folder, DISCRIMINATOR: dis_b},
+        pictures={"x_b": x_b, "recon_bb": recon_bb},
+        latent_spread=latent_b.mean.std(),
+    )

@@ -1,0 +1,1 @@
+"""Models and adaptations on the disk: durable, hashed, never pickled."""

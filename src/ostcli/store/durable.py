@@ -1,0 +1,152 @@
+"""Write files so that whoever is killed when, a reader sees the old bytes or the new ones, whole.
+
+A file is written under a temporary name beside its place, flushed to the disk and then renamed;
+at last the folder is flushed, so that the new name survives a power cut as well.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ostcli.errors import OstError, ResourceError, StoreError
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FOLDERS_NOT_FLUSHED = {errno.EINVAL, errno.ENOTSUP}
+_LIVE_SECONDS = 3600.0
+
+
+def write_file(path: Path, data: bytes | bytearray | memoryview) -> None:
+    """Write a file whole or not at all, and have it on the disk before returning.
+
+    Args:
+        path: the file; its folder must exist. An older file is replaced.
+        data: the whole content.
+
+    Raises:
+        ResourceError: the disk or the quota is full.
+        StoreError: the file cannot be written for another reason, such as missing rights.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        with os_errors_named(path):
+            with temporary.open("xb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)  # noqa: PTH105 - named as the system call that it is
+            sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def append_line(path: Path, text: str) -> None:
+    """Append a line to a log; the last lines may be lost in a power cut.
+
+    Args:
+        path: the log, made if missing.
+        text: the line, with or without its newline.
+
+    Raises:
+        ResourceError: the disk or the quota is full.
+        StoreError: the log cannot be written for another reason.
+    """
+    with os_errors_named(path), path.open("a", encoding="utf-8", newline="\n") as stream:
+        stream.write(text.removesuffix("\n") + "\n")
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the system can.
+
+    Args:
+        folder: a folder in which a file was just renamed or removed.
+    """
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows cannot open a folder, and keeps names safe by itself.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _FOLDERS_NOT_FLUSHED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sweep_temporaries(folder: Path) -> list[Path]:
+    """Remove what killed writers left behind.
+
+    Args:
+        folder: where to look; a missing one counts as clean. Files younger than an hour stay,
+            because a live writer may own them.
+
+    Returns:
+        The removed files.
+    """
+    removed = []
+    oldest_live = time.time() - _LIVE_SECONDS
+    for path in sorted(folder.glob(".*.tmp")):
+        with suppress(OSError):
+            if _TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < oldest_live:
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def sha256(data: bytes | bytearray | memoryview) -> str:
+    """Hash bytes.
+
+    Args:
+        data: what to hash.
+
+    Returns:
+        The SHA-256 as 64 lower-case hexadecimal digits.
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def os_errors_named(path: Path) -> Iterator[None]:
+    """Turn the system's errors into sentences about a file.
+
+    Args:
+        path: the file that the block works on.
+
+    Raises:
+        ResourceError: the disk or the quota is full.
+        StoreError: any other error of the system.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise error_in_words(error, path) from error
+
+
+def error_in_words(error: OSError, path: Path) -> OstError:
+    """Say what the system refused, and for which file.
+
+    Args:
+        error: the system's error.
+        path: the file it happened to.
+
+    Returns:
+        A ResourceError when the disk or the quota is full, else a StoreError.
+    """
+    if error.errno in _DISK_FULL:
+        return ResourceError(
+            f"There is no space left on the disk to write {path}.",
+            hint="Free some space, or set OST_HOME to a folder on another disk.",
+        )
+    if isinstance(error, PermissionError):
+        return StoreError(
+            f"{path} cannot be written or read: permission denied.",
+            hint="Check who owns the folder, or set OST_HOME to a folder of your own.",
+        )
+    return StoreError(f"{path} cannot be written or read: {error.strerror or error}.")

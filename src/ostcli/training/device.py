@@ -1,0 +1,57 @@
+"""Where and how the arithmetic runs: device, precision, denormals."""
+
+import torch
+
+from ostcli.config import DeviceChoice, Precision
+from ostcli.errors import UsageError
+
+
+def choose_device(choice: DeviceChoice) -> torch.device:
+    """Return the device asked for; `auto` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        UsageError: the device asked for is not there.
+    """
+    available = {
+        DeviceChoice.CUDA: torch.cuda.is_available(),
+        DeviceChoice.MPS: torch.backends.mps.is_available(),
+        DeviceChoice.CPU: True,
+    }
+    if choice is DeviceChoice.AUTO:
+        choice = next(device for device, there in available.items() if there)
+    if not available[choice]:
+        there = ", ".join(device.value for device, is_there in available.items() if is_there)
+        raise UsageError(
+            f"there is no {choice.value} device that torch can use here",
+            hint=f"use --device auto; available: {there}",
+        )
+    return torch.device(choice.value)
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the device in a word or two for people."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return {"cpu": "CPU", "mps": "Apple GPU"}.get(device.type, device.type)
+
+
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
+    """Return the context in which the networks run: bf16 convolutions, or plain float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BF16)
+
+
+def prepare_arithmetic() -> None:
+    """Set what must hold in every process that trains, before its first step.
+
+    When a loss collapses, activations become denormal and CPU steps slow down tenfold; they are
+    flushed to zero instead. New worker threads inherit this from the thread that sets it.
+    """
+    torch.set_flush_denormal(True)
+
+
+def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Tell whether the failure was for want of memory, on any device."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        "out of memory" in text or "can't allocate memory" in text
+    )

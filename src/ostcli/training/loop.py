@@ -1,0 +1,276 @@
+"""The loop: step after step until the budget is used, with a way back from disaster."""
+
+import copy
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ostcli.config import Precision
+from ostcli.errors import ResourceError, TrainingFailedError
+from ostcli.events import Note, OnEvent, RolledBack, StepDone, TrainingPlanned
+from ostcli.training.batches import Batch, Prefetch
+from ostcli.training.device import describe_device, is_out_of_memory
+from ostcli.training.schedule import Schedule
+from ostcli.training.threads import ThreadGovernor, time_step
+from ostcli.training.trainer import Trainer, floats
+
+SNAPSHOT_STEPS = 250
+"""Steps between two states kept in memory to roll back to."""
+MOST_ROLL_BACKS = 3
+"""A run that fails more often ends."""
+BF16_GAIN = 0.85
+"""bf16 is taken if its step needs at most this share of an fp32 step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a short measurement before the run found, in seconds per step."""
+
+    seconds_all: float
+    seconds_one: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What the loop calls besides stepping.
+
+    Args:
+        save: make the state durable; given the training's seconds so far.
+        preview: write a contact sheet.
+        should_stop: asked after each step; true ends the loop early.
+        on_event: told of every step.
+        save_every: seconds between two saves.
+        preview_every: seconds between two previews.
+    """
+
+    save: Callable[[float], None]
+    preview: Callable[[], None]
+    should_stop: Callable[[], bool]
+    on_event: OnEvent
+    save_every: float = 120.0
+    preview_every: float = 60.0
+
+
+def measure(trainer: Trainer, batch: Batch) -> Measured:
+    """Time a step on a copy of the trainer; settle its precision if that is still open.
+
+    The trainer itself takes no step: what a seed gives does not depend on the measurement.
+    """
+    if trainer.precision is Precision.AUTO:
+        trainer.precision = _faster_precision(trainer, batch)
+    seconds_all = _step_time(trainer, batch)
+    threads = torch.get_num_threads()
+    if trainer.device.type != "cpu" or threads == 1:
+        return Measured(seconds_all=seconds_all, seconds_one=seconds_all)
+    torch.set_num_threads(1)
+    try:
+        return Measured(seconds_all=seconds_all, seconds_one=_step_time(trainer, batch))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _faster_precision(trainer: Trainer, batch: Batch) -> Precision:
+    seconds = {}
+    for precision in (Precision.FP32, Precision.BF16):
+        trainer.precision = precision
+        seconds[precision] = _step_time(trainer, batch)
+    gain = seconds[Precision.BF16] / seconds[Precision.FP32]
+    return Precision.BF16 if gain <= BF16_GAIN else Precision.FP32
+
+
+def _step_time(trainer: Trainer, batch: Batch) -> float:
+    probe = copy.deepcopy(trainer)
+
+    def step() -> None:
+        probe.do_step(batch, 1.0)
+        if probe.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return time_step(step)
+
+
+def run(
+    trainer: Trainer,
+    schedule: Schedule,
+    make_batch: Callable[[int], Batch],
+    hooks: Hooks,
+    *,
+    name: str,
+    seconds_before: float = 0.0,
+) -> float:
+    """Train until the budget is used or `should_stop` says so; save at the end in either case.
+
+    Args:
+        trainer: at the step to go on from.
+        schedule: the budget.
+        make_batch: the batch of a step, a pure function; called in a background thread.
+        hooks: saving, preview, stopping, events.
+        name: of the model, for events.
+        seconds_before: time that earlier runs of this training took.
+
+    Returns:
+        The training's seconds so far, earlier runs included.
+
+    Raises:
+        TrainingFailedError: it diverged or collapsed again and again; the last good state is saved.
+        ResourceError: out of memory.
+    """
+    try:
+        with Prefetch(make_batch) as batches:
+            running = _Run(trainer, schedule, batches, hooks, name, seconds_before)
+            return running.until_done(make_batch(trainer.step))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(
+            f"out of memory while training {name!r} on the {describe_device(trainer.device)}",
+            hint="use a smaller --size, or --device cpu",
+        ) from error
+
+
+class _Run:
+    """One call of `run`: its clock, its snapshots and its governor."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        schedule: Schedule,
+        batches: Prefetch,
+        hooks: Hooks,
+        name: str,
+        seconds_before: float,
+    ) -> None:
+        self.trainer = trainer
+        self.schedule = schedule
+        self.batches = batches
+        self.hooks = hooks
+        self.name = name
+        self.started = time.monotonic() - seconds_before
+        self.saved_at = self.preview_at = time.monotonic()
+        self.snapshots: deque[dict[str, Tensor]] = deque([trainer.state()], maxlen=2)
+        self.num_roll_backs = 0
+        self.seconds_per_step = 0.0
+        self.governor: ThreadGovernor | None = None
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def until_done(self, batch: Batch) -> float:
+        """Train to the end; `batch` is what the first steps are measured with."""
+        all_threads = torch.get_num_threads()
+        try:
+            self._plan(all_threads, batch)
+            while self.schedule.done(self.trainer.step, self.seconds) < 1.0:
+                self._one_step()
+                if self.hooks.should_stop():
+                    break
+                self._keep_up()
+        finally:
+            torch.set_num_threads(all_threads)
+        return self._save()
+
+    def _plan(self, all_threads: int, batch: Batch) -> None:
+        measured = measure(self.trainer, batch)
+        self.governor = ThreadGovernor(all_threads, measured.seconds_all, measured.seconds_one)
+        self.seconds_per_step = min(measured.seconds_all, measured.seconds_one)
+        first, in_all = self.trainer.step, self._steps_in_all()
+        self.hooks.on_event(
+            TrainingPlanned(
+                name=self.name,
+                device=describe_device(self.trainer.device),
+                precision=self.trainer.precision.value,
+                num_threads=self.governor.num_threads,
+                first_step=first,
+                num_steps=in_all,
+                seconds_per_step=self.seconds_per_step,
+                seconds=(in_all - first) * self.seconds_per_step,
+            )
+        )
+
+    def _one_step(self) -> None:
+        trainer, start = self.trainer, time.monotonic()
+        rate = self.schedule.rate(trainer.step, self.seconds)
+        record = trainer.do_step(self.batches.get(trainer.step), rate)
+        losses = floats(record)
+        fault = trainer.health.judge(losses, float(record.latent_spread.detach()))
+        if fault is not None:
+            self._roll_back(fault)
+            return
+        took = time.monotonic() - start
+        assert self.governor is not None
+        self.governor.step_took(took)
+        self.seconds_per_step += 0.05 * (took - self.seconds_per_step)
+        if trainer.step % SNAPSHOT_STEPS == 0 and trainer.health.is_sound:
+            self.snapshots.append(trainer.state())
+        self.hooks.on_event(self._step_done(losses))
+
+    def _step_done(self, losses: dict[str, float]) -> StepDone:
+        in_all = self._steps_in_all()
+        return StepDone(
+            step=self.trainer.step,
+            num_steps=in_all,
+            losses=losses,
+            steps_per_second=1.0 / self.seconds_per_step,
+            seconds_left=(in_all - self.trainer.step) * self.seconds_per_step,
+        )
+
+    def _steps_in_all(self) -> int:
+        return self.schedule.steps_in_all(self.trainer.step, self.seconds, self.seconds_per_step)
+
+    def _roll_back(self, fault: str) -> None:
+        trainer = self.trainer
+        from_step, rate_factor = trainer.step, trainer.rate_factor
+        while len(self.snapshots) > 1:  # the newer one may be on the slope already
+            self.snapshots.pop()
+        trainer.load_state(self.snapshots[0])
+        trainer.rate_factor = rate_factor / 2
+        self.num_roll_backs += 1
+        if self.num_roll_backs > MOST_ROLL_BACKS:
+            self._save()
+            raise TrainingFailedError(
+                f"training of {self.name!r} failed {self.num_roll_backs} times, the last time at "
+                f"step {from_step}: {fault}; the state of step {trainer.step} is kept",
+                hint="give more and more varied pictures, or start over with another --seed",
+            )
+        self.hooks.on_event(
+            RolledBack(
+                reason=fault,
+                from_step=from_step,
+                to_step=trainer.step,
+                learning_rate=trainer.optim.learning_rate * trainer.rate_factor,
+            )
+        )
+
+    def _keep_up(self) -> None:
+        """Save and preview when it is time."""
+        now = time.monotonic()
+        if now - self.saved_at >= self.hooks.save_every:
+            self._save()
+            self.saved_at = time.monotonic()
+        if now - self.preview_at >= self.hooks.preview_every:
+            self._preview()
+            self.preview_at = time.monotonic()
+
+    def _save(self) -> float:
+        """Save, and return the training's seconds so far.
+
+        The losses tell of the weights before the last update; should that one have spoilt them, the
+        last good state is saved instead.
+        """
+        if not self.trainer.is_finite:
+            self._roll_back("the weights are not finite numbers")
+        seconds = self.seconds
+        self.hooks.save(seconds)
+        return seconds
+
+    def _preview(self) -> None:
+        """Write a preview; one that cannot be written must not end a training."""
+        try:
+            self.hooks.preview()
+        except OSError as error:
+            self.hooks.on_event(Note(text=f"no preview: {error}", warning=True))

@@ -1,0 +1,88 @@
+"""The two phases as the loop sees them: a table of gradients and a step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from ostcli.config import AdaptConfig, PretrainConfig
+from ostcli.method.networks import Networks
+from ostcli.method.phase_one import phase_one_step, phase_one_table
+from ostcli.method.phase_two import phase_two_step, phase_two_table
+from ostcli.method.pool import HistoryPool
+from ostcli.method.record import StepRecord, Table
+from ostcli.training.batches import Batch
+
+
+class Phase(Protocol):
+    """What the loop needs to know of a phase."""
+
+    @property
+    def pools(self) -> Mapping[str, HistoryPool]:
+        """The histories of generated pictures, part of the state."""
+
+    def table(self, networks: Networks) -> Table:
+        """Return which total reaches which weights."""
+
+    def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
+        """Return the losses of one step; change no weight."""
+
+
+@dataclass(frozen=True)
+class PhaseOne:
+    """Phase I with its settings and its history."""
+
+    config: PretrainConfig
+    pools: Mapping[str, HistoryPool]
+
+    @classmethod
+    def begin(cls, config: PretrainConfig) -> "PhaseOne":
+        """Start with an empty history."""
+        return cls(config, {"bb": HistoryPool(config.optim.pool_size)})
+
+    def table(self, networks: Networks) -> Table:
+        """Return which total reaches which weights."""
+        return phase_one_table(networks)
+
+    def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
+        """Return the losses of one step of phase I."""
+        return phase_one_step(
+            networks,
+            batch["b"],
+            weights=self.config.weights,
+            pool_bb=self.pools["bb"],
+            generator=generator,
+        )
+
+
+@dataclass(frozen=True)
+class PhaseTwo:
+    """Phase II with its settings and its histories."""
+
+    config: AdaptConfig
+    pools: Mapping[str, HistoryPool]
+
+    @classmethod
+    def begin(cls, config: AdaptConfig) -> "PhaseTwo":
+        """Start with empty histories."""
+        return cls(config, {name: HistoryPool(config.optim.pool_size) for name in ("bb", "ab")})
+
+    def table(self, networks: Networks) -> Table:
+        """Return which total reaches which weights."""
+        return phase_two_table(
+            networks, self.config.reach, shared_learns=self.config.shared_learns
+        )
+
+    def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
+        """Return the losses of one step of phase II."""
+        return phase_two_step(
+            networks,
+            batch["a"],
+            batch["b"],
+            weights=self.config.weights,
+            pool_bb=self.pools["bb"],
+            pool_ab=self.pools["ab"],
+            generator=generator,
+            cycle=self.config.cycle,
+        )

@@ -1,0 +1,172 @@
+"""All that changes in training, one step of it, and its state as named tensors."""
+
+import copy
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from ostcli.config import OptimConfig, Precision
+from ostcli.method.networks import Networks
+from ostcli.method.record import StepRecord
+from ostcli.training.batches import Batch
+from ostcli.training.device import autocast
+from ostcli.training.health import Health
+from ostcli.training.phases import Phase
+
+
+class Trainer:
+    """Networks with their optimisers, their moving average, their histories and their health.
+
+    Args:
+        networks: on the device that they are trained on.
+        phase: gives the losses and the table of gradients.
+        optim: rates and decays.
+        seed: all chance in step t comes from it and t.
+        precision: FP32 or BF16, not AUTO.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        phase: Phase,
+        optim: OptimConfig,
+        *,
+        seed: int,
+        precision: Precision = Precision.FP32,
+    ) -> None:
+        self.networks = networks
+        self.phase = phase
+        self.optim = optim
+        self.seed = seed
+        self.precision = precision
+        self.step = 0
+        self.rate_factor = 1.0
+        self.health = Health()
+        self.table = phase.table(networks)
+        self.optimisers = {
+            total: torch.optim.Adam(
+                parameters, lr=optim.learning_rate, betas=(optim.beta1, optim.beta2), fused=True
+            )
+            for total, parameters in self.table.items()
+        }
+        self.average = AveragedModel(networks, multi_avg_fn=_warm_average(optim.average_decay))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return next(self.networks.parameters()).device
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every weight is a finite number."""
+        return all(bool(torch.isfinite(weight).all()) for weight in self.networks.parameters())
+
+    def do_step(self, batch: Batch, rate: float) -> StepRecord:
+        """Run one step and change the weights.
+
+        Args:
+            batch: views by domain.
+            rate: share of the learning rate that the schedule leaves, 0 to 1.
+        """
+        generator = torch.Generator().manual_seed(_mix(self.seed, self.step))
+        on_device = {domain: views.to(self.device) for domain, views in batch.items()}
+        with autocast(self.device, self.precision):
+            record = self.phase.run(self.networks, on_device, generator)
+        self._update(record, rate)
+        self.average.update_parameters(self.networks)
+        self.step += 1
+        return record
+
+    def _update(self, record: StepRecord, rate: float) -> None:
+        """Ask each total for the gradient of exactly its weights, then step all of them."""
+        gradients = {
+            total: torch.autograd.grad(record.totals[total], list(parameters), retain_graph=True)
+            for total, parameters in self.table.items()
+        }
+        for total, optimiser in self.optimisers.items():
+            for parameter, gradient in zip(self.table[total], gradients[total], strict=True):
+                parameter.grad = gradient
+            for group in optimiser.param_groups:
+                group["lr"] = self.optim.learning_rate * self.rate_factor * rate
+            optimiser.step()
+            optimiser.zero_grad()
+
+    def networks_for_use(self) -> Networks:
+        """Return a copy with averaged weights; the discriminator as it stands."""
+        networks = copy.deepcopy(self.average.module)
+        assert isinstance(networks, Networks)
+        networks.discriminator_b.load_state_dict(self.networks.discriminator_b.state_dict())
+        return networks.eval().requires_grad_(False)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything that a later process needs to go on as if never stopped.
+
+        All of it copies, on the CPU.
+        """
+        tensors: dict[str, Tensor] = {
+            "step": torch.tensor(self.step),
+            "rate_factor": torch.tensor(self.rate_factor, dtype=torch.float64),
+            "health": self.health.state(),
+        }
+        tensors |= _prefixed("raw", self.networks.state_dict())
+        tensors |= _prefixed("average", self.average.state_dict())
+        for total, optimiser in self.optimisers.items():
+            for index, slots in optimiser.state_dict()["state"].items():
+                tensors |= _prefixed(f"optimiser.{total}.{index}", slots)
+        for name, pool in self.phase.pools.items():
+            if pool.pictures:
+                tensors[f"pool.{name}"] = torch.stack(pool.pictures)
+        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state that `state` returned.
+
+        Raises:
+            ValueError, KeyError, RuntimeError: the tensors are not such a state.
+        """
+        self.step = int(tensors["step"])
+        self.rate_factor = float(tensors["rate_factor"])
+        self.health.load_state(tensors["health"])
+        self.networks.load_state_dict(_with_prefix("raw", tensors))
+        self.average.load_state_dict(_with_prefix("average", tensors))
+        for total, optimiser in self.optimisers.items():
+            slots: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _with_prefix(f"optimiser.{total}", tensors).items():
+                index, slot = name.split(".")
+                slots.setdefault(int(index), {})[slot] = tensor.clone()
+            groups = optimiser.state_dict()["param_groups"]
+            optimiser.load_state_dict({"state": slots, "param_groups": groups})
+        for name, pool in self.phase.pools.items():
+            pictures = tensors.get(f"pool.{name}")
+            pool.pictures = [] if pictures is None else list(pictures.clone().to(self.device))
+
+
+def floats(record: StepRecord) -> dict[str, float]:
+    """Return a step's losses as plain numbers."""
+    return {name: float(loss.detach()) for name, loss in record.losses.items()}
+
+
+def _warm_average(decay: float) -> Callable[..., None]:
+    """Average with a short memory at first, lest the first, random weights linger."""
+
+    def update(averaged, current, num_averaged) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+        count = float(num_averaged)
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+
+    return update
+
+
+def _mix(seed: int, step: int) -> int:
+    """Return a seed for one step; distinct for every pair in practice."""
+    return (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 1) % 2**63
+
+
+def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}

@@ -1,0 +1,197 @@
+"""The main job on pictures drawn by code, with the truth known: `ost demo`."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from ostcli.config import (
+    AdaptConfig,
+    DeviceChoice,
+    Finish,
+    LossWeights,
+    OptimConfig,
+    PretrainConfig,
+    ViewConfig,
+)
+from ostcli.events import OnEvent, ignore_events
+from ostcli.images.controls import (
+    colour_match,
+    mean_absolute_error,
+    mean_of_folder,
+    nearest_in_folder,
+)
+from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
+from ostcli.images.sheet import contact_sheet
+from ostcli.method.networks import Networks
+from ostcli.store.durable import write_file
+from ostcli.store.library import Library
+from ostcli.workflows.adapt import adapt
+from ostcli.workflows.job import load_networks
+from ostcli.workflows.pretrain import pretrain
+from ostcli.workflows.translator import Translator
+
+SIZE = 128
+NUM_SCENES = 120
+PHASE_ONE = PretrainConfig(
+    view=ViewConfig(size=64, rotation=0.0),
+    optim=OptimConfig(batch_size=2, average_decay=0.99),
+    steps=1500,
+)
+PHASE_TWO = AdaptConfig(
+    view=ViewConfig(size=64, rotation=0.0),
+    weights=LossWeights(),
+    optim=OptimConfig(batch_size=2, average_decay=0.98),
+    steps=300,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """How near the translation came to the truth. Errors are mean absolute differences, 0 to 1."""
+
+    translation_error: float
+    """Of the translation as `ost translate` gives it."""
+    network_error: float
+    """Of the network's own pixels."""
+    identity_error: float
+    """Of doing nothing."""
+    ratio: float
+    """translation_error ÷ identity_error."""
+    controls: Mapping[str, float]
+    """Errors of what needs no adaptation."""
+    sheet: Path
+    pictures: Path | None
+    """Where the drawn pictures were left."""
+    seconds: float
+    seed: int
+
+
+def demo(
+    *,
+    seed: int = 0,
+    out: Path = Path("ost-demo.png"),
+    keep: Path | None = None,
+    device: DeviceChoice = DeviceChoice.AUTO,
+    on_event: OnEvent = ignore_events,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> DemoResult | None:
+    """Pretrain on drawn winter scenes, adapt to one summer scene, translate it, compare.
+
+    Args:
+        seed: of the scenes and of the training.
+        out: the contact sheet.
+        keep: a folder to leave the drawn pictures in.
+        device: where to compute.
+        on_event: told of progress.
+        should_stop: asked after each step.
+
+    Returns:
+        The errors, or None if it was stopped.
+    """
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="ost-demo-") as temporary:
+        library = Library(Path(temporary) / "store")
+        pictures = keep or Path(temporary) / "pictures"
+        folder, example = draw_pictures(pictures, seed)
+        trained = pretrain(
+            folder,
+            replace(PHASE_ONE, seed=seed),
+            name="winter",
+            device=device,
+            library=library,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
+        if not trained.finished:
+            return None
+        adapted = adapt(
+            example,
+            replace(PHASE_TWO, seed=seed),
+            name="summer",
+            device=device,
+            library=library,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
+        if not adapted.finished:
+            return None
+        networks = load_networks(library, "summer", PHASE_ONE.network)
+    return _compare(networks, adapted.finish, seed, out, keep, start)
+
+
+def draw_pictures(folder: Path, seed: int) -> tuple[Path, Path]:
+    """Draw the winter folder and the summer example; return where both are."""
+    winter, summer = folder / "winter", folder / "summer.png"
+    winter.mkdir(parents=True, exist_ok=True)
+    for number, scene in enumerate(draw_folder(seed, NUM_SCENES, Season.WINTER, SIZE)):
+        scene.save(winter / f"winter-{number:03d}.png")
+    draw_scene(seed, Season.SUMMER, SIZE).save(summer)
+    return winter, summer
+
+
+def _compare(
+    networks: Networks, finish: Finish, seed: int, out: Path, keep: Path | None, start: float
+) -> DemoResult:
+    folder = list(draw_folder(seed, NUM_SCENES, Season.WINTER, SIZE))
+    source, truth = (draw_scene(seed, season, SIZE) for season in (Season.SUMMER, Season.WINTER))
+    view = PHASE_ONE.view
+    translated = Translator(networks, networks.translate_ab, view, finish=finish)
+    network = Translator(networks, networks.translate_ab, view)
+    unadapted = Translator(networks, networks.reconstruct_bb, view, finish=finish)
+
+    def error(image: Image.Image) -> float:
+        return round(mean_absolute_error(image, truth), 5)
+
+    identity_error, translation_error = error(source), error(translated.translate(source))
+    controls = {
+        "colour_match": error(colour_match(source, folder)),
+        "mean_of_folder": error(mean_of_folder(folder)),
+        "nearest_in_folder": error(nearest_in_folder(source, folder)),
+        "unadapted": error(unadapted.translate(source)),
+    }
+    _write(demo_sheet(networks, finish, seed), out)
+    return DemoResult(
+        translation_error=translation_error,
+        network_error=error(network.translate(source)),
+        identity_error=identity_error,
+        ratio=round(translation_error / identity_error, 4),
+        controls=controls,
+        sheet=out,
+        pictures=keep,
+        seconds=round(time.monotonic() - start, 1),
+        seed=seed,
+    )
+
+
+def demo_sheet(networks: Networks, finish: Finish, seed: int) -> Image.Image:
+    """Show the example and two other summer scenes along the way from source to truth."""
+    view = PHASE_ONE.view
+    paths = [
+        Translator(networks, networks.reconstruct_aa, view),
+        Translator(networks, networks.translate_ab, view),
+        Translator(networks, networks.translate_ab, view, finish=finish),
+    ]
+    rows = []
+    for other in range(3):
+        scene = (seed + 1000 * other) % len(EXAMPLE_SEEDS)
+        source, truth = (
+            draw_scene(scene, season, SIZE) for season in (Season.SUMMER, Season.WINTER)
+        )
+        rows.append([source, *(path.translate(source) for path in paths), truth])
+    return contact_sheet(
+        rows,
+        columns=["source", "reconstructed", "network", "with finish", "truth"],
+        row_labels=["example", "another", "another"],
+        title="one summer picture into the look of a winter folder",
+    )
+
+
+def _write(sheet: Image.Image, path: Path) -> None:
+    stream = BytesIO()
+    sheet.save(stream, "PNG")
+    write_file(path, stream.getvalue())

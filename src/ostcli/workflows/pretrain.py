@@ -1,0 +1,199 @@
+"""Phase I on a folder: `ost pretrain`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ostcli.config import DeviceChoice, PretrainConfig, pretrain_preset
+from ostcli.errors import UsageError
+from ostcli.events import Note, OnEvent, ignore_events
+from ostcli.images.folder import PictureFolder, open_folder
+from ostcli.images.keepsake import make_keepsake
+from ostcli.images.sheet import contact_sheet
+from ostcli.method.networks import Networks, build_networks
+from ostcli.store.library import Library, store_root
+from ostcli.store.manifest import slug
+from ostcli.training.batches import Batch, Views
+from ostcli.training.device import choose_device, prepare_arithmetic
+from ostcli.training.phases import PhaseOne
+from ostcli.training.schedule import Schedule
+from ostcli.training.trainer import Trainer
+from ostcli.workflows.job import (
+    Job,
+    JobResult,
+    check_same_settings,
+    run_job,
+    settled_precision,
+)
+from ostcli.workflows.translator import Translator
+
+MODEL = "model"
+NUM_IN_PREVIEW = 6
+BUDGET = ("steps", "minutes")
+"""What a continued training may change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainResult(JobResult):
+    """What `pretrain` came to."""
+
+    num_pictures: int
+    failed: tuple[tuple[Path, str], ...]
+    """The unusable pictures with the reason of each."""
+
+
+def pretrain(
+    folder: Path,
+    config: PretrainConfig | Callable[[int], PretrainConfig] = lambda n: pretrain_preset(
+        num_pictures=n
+    ),
+    *,
+    name: str | None = None,
+    fresh: bool = False,
+    device: DeviceChoice = DeviceChoice.AUTO,
+    library: Library | None = None,
+    on_event: OnEvent = ignore_events,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> PretrainResult:
+    """Learn the look of a folder: train phase I and save it as a named model.
+
+    The same call again continues a training that was stopped, to the bit as if it had not been (on
+    the CPU, with the same number of threads).
+
+    Args:
+        folder: pictures of the look, searched recursively.
+        config: the settings, or a function that gives them for a number of pictures.
+        name: of the model; the folder's if None.
+        fresh: forget an earlier training of that name.
+        device: where to train.
+        library: where models are kept; the user's if None.
+        on_event: told of progress.
+        should_stop: asked after each step; true saves and returns early.
+
+    Raises:
+        InputError: no usable picture.
+        UsageError: the name belongs to a training of another folder or with other settings.
+        StoreError: the store or the model in it cannot be used.
+        TrainingFailedError: training diverged or collapsed again and again.
+        ResourceError: out of memory or disk.
+
+    Source: Benaim & Wolf 2018, phase I.
+    """
+    library = library or Library(store_root())
+    where = folder.resolve()
+    chosen = config if isinstance(config, PretrainConfig) else config(1)
+    pictures = open_folder(folder, chosen.view, on_event)
+    if not isinstance(config, PretrainConfig):
+        chosen = config(len(pictures))
+    name = slug(name) if name and name != slug(name) else name or name_for(where, library)
+    with library.lock(name):
+        if fresh and library.exists(name):
+            library.remove(name)
+        _check_continues(library, name, where, chosen, pictures, on_event)
+        job = _make_job(library, name, where, chosen, pictures, choose_device(device))
+        result = run_job(job, library, on_event, should_stop)
+    return PretrainResult(
+        **vars(result), num_pictures=len(pictures), failed=pictures.failed
+    )
+
+
+def name_for(folder: Path, library: Library) -> str:
+    """Return the model of this folder if there is one, else a free name after the folder's."""
+    base, number = slug(folder.name), 1
+    name = base
+    while library.exists(name) and library.manifest(name).facts.get("folder") != str(folder):
+        number += 1
+        name = f"{base}-{number}"
+    return name
+
+
+def _check_continues(
+    library: Library,
+    name: str,
+    folder: Path,
+    config: PretrainConfig,
+    pictures: PictureFolder,
+    on_event: OnEvent,
+) -> None:
+    if not library.exists(name):
+        return
+    manifest = library.manifest(name)
+    if manifest.kind != MODEL or manifest.facts.get("folder") != str(folder):
+        raise UsageError(
+            f"the name {name} is taken by {manifest.facts.get('folder', 'an adaptation')}",
+            hint="choose another --name, or --fresh to replace it",
+        )
+    check_same_settings(manifest, config, budget=BUDGET)
+    if manifest.facts.get("fingerprint") != pictures.fingerprint:
+        on_event(
+            Note(
+                text=f"the pictures in {folder} have changed since {name} was begun; going on "
+                "with what is there now",
+                warning=True,
+            )
+        )
+
+
+def _make_job(
+    library: Library,
+    name: str,
+    folder: Path,
+    config: PretrainConfig,
+    pictures: PictureFolder,
+    device: torch.device,
+) -> Job:
+    prepare_arithmetic()
+    networks = build_networks(config.network, seed=config.seed).to(device)
+    trainer = Trainer(
+        networks,
+        PhaseOne.begin(config),
+        config.optim,
+        seed=config.seed,
+        precision=settled_precision(library, name, config.precision),
+    )
+    views = Views(pictures, config.view, config.optim.batch_size, (config.seed, 0))
+
+    def batch(step: int) -> Batch:
+        return {"b": views.batch(step)}
+
+    facts: Mapping[str, Any] = {
+        "folder": str(folder),
+        "fingerprint": pictures.fingerprint,
+        "num_pictures": len(pictures),
+        "num_failed": len(pictures.failed),
+    }
+    return Job(
+        name=name,
+        kind="model",
+        parent=None,
+        config=config,
+        trainer=trainer,
+        schedule=Schedule(
+            num_steps=config.steps,
+            seconds=config.minutes and 60 * config.minutes,
+            decay_share=config.optim.decay_share,
+        ),
+        make_batch=batch,
+        preview=lambda networks: _preview(networks, pictures, config, name),
+        keepsake=make_keepsake(pictures, config.view, config.seed),
+        facts=facts,
+    )
+
+
+def _preview(
+    networks: Networks, pictures: PictureFolder, config: PretrainConfig, name: str
+) -> Image.Image:
+    """Show pictures of the folder above their reconstructions."""
+    number = min(NUM_IN_PREVIEW, len(pictures))
+    originals = [pictures[i * len(pictures) // number] for i in range(number)]
+    reconstruct = Translator(networks, networks.reconstruct_bb, config.view).network_pixels
+    return contact_sheet(
+        [originals, [reconstruct(picture) for picture in originals]],
+        columns=[""] * number,
+        row_labels=["picture of B", "T_BB"],
+        title=f"{name}: what the model makes of its own folder",
+    )

@@ -1,0 +1,31 @@
+"""The reference says what the code says."""
+
+import re
+import runpy
+from pathlib import Path
+
+from ostcli import errors
+from ostcli.errors import ExitCode, OstError
+
+DOCS = Path(__file__).parents[2] / "docs"
+ERRORS = (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
+
+
+def test_the_configuration_page_is_up_to_date():
+    generator = runpy.run_path(str(DOCS / "generate_configuration.py"))
+    written = generator["PAGE"].read_text(encoding="utf-8")
+    assert written == generator["page"](), "run: python docs/generate_configuration.py"
+
+
+def test_every_exit_code_is_documented():
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", ERRORS, re.MULTILINE)}
+    assert documented == {code.value for code in ExitCode}
+
+
+def test_every_error_class_is_documented():
+    classes = {
+        name
+        for name, item in vars(errors).items()
+        if isinstance(item, type) and issubclass(item, OstError) and item is not OstError
+    }
+    assert {name for name in classes if f"`{name}`" in ERRORS} == classes

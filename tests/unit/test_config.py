@@ -1,0 +1,214 @@
+import dataclasses
+import json
+
+import pytest
+
+from ostcli.config import (
+    AdaptConfig,
+    Birth,
+    Config,
+    LatentForm,
+    Look,
+    LossWeights,
+    NetworkConfig,
+    OptimConfig,
+    Preset,
+    PretrainConfig,
+    Reach,
+    Upsampling,
+    ViewConfig,
+    adapt_preset,
+    pretrain_preset,
+)
+
+ALL_PRESETS = [
+    pretrain_preset(preset, look, num_pictures=230, size=size)
+    for preset in Preset
+    for look in Look
+    for size in (None, 64)
+]
+
+
+@pytest.mark.parametrize("config", ALL_PRESETS + [adapt_preset(one) for one in ALL_PRESETS])
+def test_every_preset_goes_to_json_and_back(config):
+    data = json.loads(json.dumps(config.to_json()))
+
+    assert type(config).from_json(data) == config
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        PretrainConfig(steps=None, minutes=2.5),
+        AdaptConfig(reach=Reach.EVERYTHING, birth=Birth.RANDOM, steps=None, minutes=1.0),
+        NetworkConfig(latent=LatentForm.SAMPLED, upsampling=Upsampling.TRANSPOSED),
+        ViewConfig(short_side=None),
+    ],
+)
+def test_other_settings_go_to_json_and_back(config):
+    again = type(config).from_json(json.loads(json.dumps(config.to_json())))
+
+    assert again == config
+    for name in config.to_json():
+        assert type(getattr(again, name)) is type(getattr(config, name))
+
+
+def test_missing_fields_take_their_defaults():
+    assert PretrainConfig.from_json({"network": {"width": 8}}) == PretrainConfig(
+        network=NetworkConfig(width=8)
+    )
+
+
+def test_a_whole_number_does_for_a_real_one():
+    weights = LossWeights.from_json({"weight_kl": 1})
+
+    assert weights.weight_kl == 1.0
+    assert type(weights.weight_kl) is float
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (PretrainConfig, {"colour": "red"}),
+        (PretrainConfig, {"network": {"depth": 3}}),
+        (PretrainConfig, {"network": {"width": "32"}}),
+        (NetworkConfig, {"width": 32.0}),
+        (NetworkConfig, {"width": True}),
+        (NetworkConfig, {"width": None}),
+        (NetworkConfig, {"latent": "random"}),
+        (NetworkConfig, {"latent": 1}),
+        (OptimConfig, {"learning_rate": "fast"}),
+        (OptimConfig, {"learning_rate": False}),
+        (ViewConfig, {"flip": 1}),
+        (ViewConfig, {"short_side": "286"}),
+        (PretrainConfig, {"steps": 2.5}),
+        (PretrainConfig, {"seed": [0]}),
+        pytest.param(
+            PretrainConfig,
+            {"network": None},
+            marks=pytest.mark.xfail(raises=TypeError, strict=True, reason="not checked yet"),
+        ),
+        pytest.param(
+            PretrainConfig,
+            {"network": []},
+            marks=pytest.mark.xfail(raises=AttributeError, strict=True, reason="not checked yet"),
+        ),
+    ],
+)
+def test_unknown_fields_and_wrong_types_are_refused(kind, data):
+    with pytest.raises(ValueError, match=r"\w"):
+        kind.from_json(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (NetworkConfig, {"width": 0}),
+        (NetworkConfig, {"num_stages": 0}),
+        (NetworkConfig, {"num_blocks": -1}),
+        (NetworkConfig, {"unshared_stages": 3}),
+        (NetworkConfig, {"unshared_stages": -1}),
+        (NetworkConfig, {"discriminator_layers": 0}),
+        (ViewConfig, {"size": 12}),
+        (ViewConfig, {"size": 130}),
+        (ViewConfig, {"size": 128, "short_side": 100}),
+        (ViewConfig, {"size": 128, "working_pixels": 1000}),
+        (ViewConfig, {"rotation": -1.0}),
+        (ViewConfig, {"rotation": 50.0}),
+        (OptimConfig, {"batch_size": 0}),
+        (OptimConfig, {"learning_rate": 0.0}),
+        (OptimConfig, {"learning_rate": float("nan")}),
+        (OptimConfig, {"decay_share": 1.1}),
+        (OptimConfig, {"average_decay": 1.0}),
+        (PretrainConfig, {"steps": 0}),
+        (PretrainConfig, {"steps": 10, "minutes": 1.0}),
+        (PretrainConfig, {"steps": None}),
+        (AdaptConfig, {"steps": None, "minutes": 0.0}),
+    ],
+)
+def test_values_without_sense_are_refused(kind, fields):
+    with pytest.raises(ValueError, match=r"\w+ (must|either)"):
+        kind(**fields)
+
+
+@pytest.mark.parametrize("kind", Config.__subclasses__())
+def test_records_are_frozen_and_their_fields_have_names(kind):
+    record = kind()
+    name = dataclasses.fields(record)[0].name
+
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(record, name, getattr(record, name))
+    with pytest.raises(TypeError):
+        kind(1)
+
+
+def test_the_paper_s_phase_one_holds_the_authors_numbers():
+    config = pretrain_preset(Preset.PAPER, num_pictures=230)
+
+    assert config.network == NetworkConfig(
+        width=64,
+        num_stages=2,
+        num_blocks=6,
+        unshared_stages=0,
+        latent=LatentForm.DETERMINISTIC,
+        upsampling=Upsampling.TRANSPOSED,
+        discriminator_width=64,
+        discriminator_layers=3,
+    )
+    view, weights, optim = config.view, config.weights, config.optim
+    assert (view.size, view.short_side, view.flip, view.rotation) == (256, 286, True, 7.0)
+    assert weights.weight_reconstruction_b == 10
+    assert weights.weight_kl == 0.1
+    assert weights.weight_adversarial_b == 1
+    assert (optim.batch_size, optim.learning_rate) == (1, 2e-4)
+    assert (optim.beta1, optim.beta2) == (0.5, 0.999)
+    assert optim.decay_share == 20 / 80
+    assert optim.pool_size == 50
+    assert config.steps == 80 * 230
+
+
+def test_the_paper_s_phase_two_holds_the_authors_numbers():
+    model = pretrain_preset(Preset.PAPER, num_pictures=230)
+    config = adapt_preset(model, num_pictures=230)
+
+    assert config.weights == LossWeights(
+        weight_reconstruction_b=1.0,
+        weight_kl=0.1,
+        weight_adversarial_b=1.0,
+        weight_reconstruction_a=1.0,
+        weight_cycle=10.0,
+        weight_adversarial_ab=1.0,
+    )
+    assert config.view == model.view
+    assert config.steps == 80 * 230
+    assert (config.reach, config.birth) == (Reach.DOMAIN_A, Birth.CLONE)
+    assert config.optim.learning_rate == 2e-4
+
+
+@pytest.mark.parametrize("preset", Preset)
+@pytest.mark.parametrize(("look", "stages"), [(Look.STYLE, 0), (Look.STRUCTURE, 2)])
+def test_the_look_decides_how_much_is_unshared(preset, look, stages):
+    config = pretrain_preset(preset, look)
+
+    assert config.look is look
+    assert config.network.unshared_stages == stages
+
+
+@pytest.mark.parametrize(("size", "short_side"), [(None, 286), (256, 286), (128, 143)])
+def test_another_crop_keeps_the_authors_proportion_of_crop_and_picture(size, short_side):
+    assert pretrain_preset(Preset.PAPER, size=size).view.short_side == short_side
+
+
+@pytest.mark.parametrize("size", [None, 64])
+def test_phase_two_s_views_are_as_large_as_the_model_s(size):
+    for preset in Preset:
+        model = pretrain_preset(preset, size=size)
+        assert adapt_preset(model).view.size == model.view.size
+
+
+def test_the_fast_preset_keeps_b_in_phase_two_and_turns_only_the_example():
+    model = pretrain_preset()
+    config = adapt_preset(model)
+
+    assert config.weights.weight_reconstruction_b == model.weights.weight_reconstruction_b == 10
+    assert (model.view.rotation, config.view.rotation) == (0.0, 7.0)

@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from ostcli.config import DeviceChoice, Precision
+from ostcli.errors import UsageError
+from ostcli.training.device import autocast, choose_device, describe_device, is_out_of_memory
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Make a machine that has these accelerators."""
+
+    def make(*, cuda=False, mps=False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("there", "choice", "device"),
+    [
+        ({}, "auto", "cpu"),
+        ({"cuda": True}, "auto", "cuda"),
+        ({"mps": True}, "auto", "mps"),
+        ({"cuda": True, "mps": True}, "auto", "cuda"),
+        ({"cuda": True}, "cpu", "cpu"),
+        ({"cuda": True}, "cuda", "cuda"),
+        ({"mps": True}, "mps", "mps"),
+    ],
+)
+def test_auto_takes_the_best_device_and_a_choice_is_obeyed(there, choice, device, machine):
+    machine(**there)
+
+    assert choose_device(DeviceChoice(choice)) == torch.device(device)
+
+
+@pytest.mark.parametrize(
+    ("there", "choice", "available"),
+    [({}, "cuda", "cpu"), ({}, "mps", "cpu"), ({"cuda": True}, "mps", "cuda, cpu")],
+)
+def test_a_device_that_is_not_there_is_a_usage_error_with_a_way_out(
+    there, choice, available, machine
+):
+    machine(**there)
+
+    with pytest.raises(UsageError, match=f"no {choice} device") as caught:
+        choose_device(DeviceChoice(choice))
+
+    assert caught.value.hint == f"use --device auto; available: {available}"
+
+
+def test_devices_are_described_for_people():
+    assert describe_device(torch.device("cpu")) == "CPU"
+    assert describe_device(torch.device("mps")) == "Apple GPU"
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [(Precision.FP32, torch.float32), (Precision.BF16, torch.bfloat16)]
+)
+def test_precision_is_the_format_of_convolutions(precision, dtype):
+    with autocast(torch.device("cpu"), precision):
+        result = torch.nn.functional.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3))
+
+    assert result.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("size mismatch"), False),
+    ],
+)
+def test_want_of_memory_is_told_from_other_errors(error, expected):
+    assert is_out_of_memory(error) is expected

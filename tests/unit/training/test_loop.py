@@ -1,0 +1,281 @@
+import math
+from collections import Counter
+
+import pytest
+import torch
+
+from ostcli.config import Precision
+from ostcli.errors import ResourceError, TrainingFailedError
+from ostcli.events import Collected, Note, RolledBack, StepDone, TrainingPlanned
+from ostcli.training import loop
+from ostcli.training.loop import Hooks, measure, run
+from ostcli.training.schedule import Schedule
+
+
+class Watch:
+    """Hooks that write down what they are asked."""
+
+    def __init__(self, *, stop_after=None, on_preview=lambda: None, **every):
+        self.events = Collected()
+        self.saves = []
+        self.previews = 0
+        self.stop_after = stop_after
+        self.on_preview = on_preview
+        self.hooks = Hooks(
+            save=self.saves.append,
+            preview=self.preview,
+            should_stop=self.should_stop,
+            on_event=self.events,
+            **every,
+        )
+
+    def preview(self):
+        self.previews += 1
+        self.on_preview()
+
+    def should_stop(self):
+        return self.stop_after is not None and len(self.of(StepDone)) >= self.stop_after
+
+    def of(self, kind):
+        return [event for event in self.events.events if isinstance(event, kind)]
+
+
+def steps(num_steps):
+    return Schedule(num_steps=num_steps, seconds=None, decay_share=0.25)
+
+
+class Broken:
+    """Batches of which those of one step are not numbers, the first few times it is made."""
+
+    def __init__(self, make_batch, at, times):
+        self.make_batch = make_batch
+        self.at = at
+        self.times = times
+        self.asked = Counter()
+
+    def __call__(self, step):
+        batch = self.make_batch(step)
+        self.asked[step] += 1
+        if step == self.at and self.asked[step] <= self.times:
+            return {domain: views * math.nan for domain, views in batch.items()}
+        return batch
+
+
+def as_bytes(tensors):
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
+
+
+def weights_of(trainer):
+    return as_bytes(trainer.networks.state_dict())
+
+
+def all_finite(trainer):
+    return all(weight.isfinite().all() for weight in trainer.networks.parameters())
+
+
+@pytest.mark.parametrize("phase", ["one", "two"])
+def test_the_plan_comes_first_then_every_step_then_the_save(phase, make_trainer, make_batch):
+    trainer, watch = make_trainer(phase), Watch()
+
+    seconds = run(trainer, steps(6), make_batch, watch.hooks, name="winter")
+
+    planned, *done = watch.events.events
+    assert isinstance(planned, TrainingPlanned)
+    assert (planned.name, planned.device, planned.precision) == ("winter", "CPU", "fp32")
+    assert (planned.first_step, planned.num_steps, planned.num_threads) == (0, 6, 1)
+    assert planned.seconds == pytest.approx(6 * planned.seconds_per_step)
+    assert [event.step for event in done] == [1, 2, 3, 4, 5, 6]
+    assert all(isinstance(event, StepDone) and event.num_steps == 6 for event in done)
+    assert {"rec_b", "kl_b", "gan_b", "dis_b"} <= set(done[0].losses)
+    assert done[-1].seconds_left == 0
+    assert watch.saves == [seconds]
+    assert trainer.step == 6
+
+
+def test_the_loop_does_the_steps_that_the_trainer_would_do_alone(make_trainer, make_batch):
+    looped, alone = make_trainer(), make_trainer()
+
+    run(looped, steps(8), make_batch, Watch().hooks, name="winter")
+    for step in range(8):
+        alone.do_step(make_batch(step), steps(8).rate(step, 0.0))
+
+    assert weights_of(looped) == weights_of(alone)
+
+
+def test_measuring_takes_no_step(make_trainer, make_batch):
+    measured, alone = make_trainer(), make_trainer()
+
+    result = measure(measured, make_batch(0))
+
+    assert result.seconds_all > 0
+    assert result.seconds_one > 0
+    assert measured.step == 0
+    for trainer in (measured, alone):
+        trainer.do_step(make_batch(0), 1.0)
+    assert as_bytes(measured.state()) == as_bytes(alone.state())
+
+
+@pytest.mark.parametrize(("share", "chosen"), [(0.1, Precision.BF16), (0.99, Precision.FP32)])
+def test_half_precision_is_chosen_only_where_it_pays(
+    share, chosen, make_trainer, make_batch, monkeypatch
+):
+    seconds = {Precision.FP32: 1.0, Precision.BF16: share}
+    monkeypatch.setattr(loop, "_step_time", lambda trainer, batch: seconds[trainer.precision])
+    trainer = make_trainer()
+    trainer.precision = Precision.AUTO
+
+    measure(trainer, make_batch(0))
+
+    assert trainer.precision is chosen
+
+
+def test_a_run_goes_on_where_the_trainer_is(make_trainer, make_batch):
+    whole, halves = make_trainer(), make_trainer()
+    watch = Watch(stop_after=3)
+
+    run(whole, steps(6), make_batch, Watch().hooks, name="winter")
+    run(halves, steps(6), make_batch, watch.hooks, name="winter")
+    assert (halves.step, len(watch.saves)) == (3, 1)
+    again = make_trainer()
+    again.load_state(halves.state())
+    second = Watch()
+    run(again, steps(6), make_batch, second.hooks, name="winter", seconds_before=watch.saves[0])
+
+    assert second.of(TrainingPlanned)[0].first_step == 3
+    assert [event.step for event in second.of(StepDone)] == [4, 5, 6]
+    assert second.saves[0] > watch.saves[0]
+    assert weights_of(again) == weights_of(whole)
+
+
+def test_a_budget_of_time_ends_the_run_and_counts_earlier_runs(make_trainer, make_batch):
+    minute = Schedule(num_steps=None, seconds=60.0, decay_share=0.25)
+    trainer, watch = make_trainer(), Watch()
+
+    seconds = run(trainer, minute, make_batch, watch.hooks, name="winter", seconds_before=59.5)
+
+    assert 60 <= seconds < 65
+    assert trainer.step > 0
+    assert watch.of(StepDone)[-1].num_steps >= trainer.step
+
+
+def test_a_run_whose_budget_is_used_takes_no_step(make_trainer, make_batch):
+    trainer, watch = make_trainer(), Watch()
+    trainer.step = 6
+
+    run(trainer, steps(6), make_batch, watch.hooks, name="winter")
+
+    assert watch.of(StepDone) == []
+    assert trainer.step == 6
+
+
+def test_saves_and_previews_come_in_time(make_trainer, make_batch):
+    always = Watch(save_every=0.0, preview_every=0.0)
+    never = Watch(save_every=1e9, preview_every=1e9)
+
+    for watch in (always, never):
+        run(make_trainer(), steps(4), make_batch, watch.hooks, name="winter")
+
+    assert (len(always.saves), always.previews) == (5, 4)
+    assert (len(never.saves), never.previews) == (1, 0)
+
+
+def test_a_preview_that_cannot_be_written_is_a_warning(make_trainer, make_batch):
+    def fail():
+        raise OSError("the disk is full")
+
+    trainer, watch = make_trainer(), Watch(on_preview=fail, preview_every=0.0)
+
+    run(trainer, steps(3), make_batch, watch.hooks, name="winter")
+
+    assert trainer.step == 3
+    assert watch.of(Note)[0] == Note(text="no preview: the disk is full", warning=True)
+
+
+@pytest.mark.parametrize("phase", ["one", "two"])
+def test_a_nan_is_rolled_back_and_training_goes_on_at_half_the_rate(
+    phase, make_trainer, make_batch
+):
+    trainer, watch = make_trainer(phase), Watch()
+    broken = Broken(make_batch, at=5, times=1)
+
+    run(trainer, steps(8), broken, watch.hooks, name="winter")
+
+    (rolled_back,) = watch.of(RolledBack)
+    assert (rolled_back.from_step, rolled_back.to_step) == (6, 0)
+    assert "not a finite number" in rolled_back.reason
+    assert rolled_back.learning_rate == pytest.approx(0.5 * trainer.optim.learning_rate)
+    assert [event.step for event in watch.of(StepDone)] == [*range(1, 6), *range(1, 9)]
+    assert trainer.rate_factor == 0.5
+    assert all_finite(trainer)
+    assert len(watch.saves) == 1
+
+
+def test_after_three_roll_backs_the_run_fails_and_keeps_the_last_good_state(
+    make_trainer, make_batch
+):
+    trainer, watch = make_trainer(), Watch()
+    broken = Broken(make_batch, at=2, times=99)
+
+    with pytest.raises(TrainingFailedError, match=r"'winter' failed 4 times.*step 3") as caught:
+        run(trainer, steps(8), broken, watch.hooks, name="winter")
+
+    rate = trainer.optim.learning_rate
+    assert [event.learning_rate for event in watch.of(RolledBack)] == pytest.approx(
+        [rate / 2, rate / 4, rate / 8]
+    )
+    assert caught.value.hint
+    assert len(watch.saves) == 1
+    assert trainer.step == 0
+    assert all_finite(trainer)
+
+
+def test_a_roll_back_goes_to_the_older_of_two_snapshots(make_trainer, make_batch, monkeypatch):
+    monkeypatch.setattr(loop, "SNAPSHOT_STEPS", 2)
+    watch = Watch()
+
+    run(make_trainer(), steps(9), Broken(make_batch, at=7, times=1), watch.hooks, name="winter")
+
+    assert [(event.from_step, event.to_step) for event in watch.of(RolledBack)] == [(8, 4)]
+
+
+def test_a_second_roll_back_does_not_return_to_what_the_first_gave_up(
+    make_trainer, make_batch, monkeypatch
+):
+    monkeypatch.setattr(loop, "SNAPSHOT_STEPS", 2)
+    trainer, watch = make_trainer(), Watch()
+
+    run(trainer, steps(9), Broken(make_batch, at=5, times=3), watch.hooks, name="winter")
+
+    assert [event.to_step for event in watch.of(RolledBack)] == [2, 2, 2]
+    assert trainer.rate_factor == 1 / 8
+
+
+def test_a_fault_in_the_batches_ends_the_run_and_gives_the_threads_back(make_trainer, make_batch):
+    def make(step):
+        if step == 2:
+            raise ValueError("no such picture")
+        return make_batch(step)
+
+    threads = torch.get_num_threads()
+    with pytest.raises(ValueError, match="no such picture"):
+        run(make_trainer(), steps(5), make, Watch().hooks, name="winter")
+
+    assert torch.get_num_threads() == threads
+
+
+def test_want_of_memory_is_a_sentence_and_other_faults_are_not_hidden(
+    make_trainer, make_batch, monkeypatch
+):
+    trainer = make_trainer()
+    for error, expected in (
+        (RuntimeError("CUDA out of memory"), ResourceError),
+        (RuntimeError("a bug"), RuntimeError),
+    ):
+
+        def fail(batch, rate, error=error):
+            raise error
+
+        monkeypatch.setattr(trainer, "do_step", fail)
+        monkeypatch.setattr(loop, "_step_time", lambda trainer, batch: 0.1)
+        with pytest.raises(expected, match=r"out of memory|a bug"):
+            run(trainer, steps(5), make_batch, Watch().hooks, name="winter")
