@@ -55,6 +55,17 @@ class Upsampling(StrEnum):
     """The authors' 3×3 stride-2 transposed convolution."""
 
 
+class Norm(StrEnum):
+    """How activations are normalised, without learned factors (decision 0001)."""
+
+    INSTANCE = "instance"
+    """Each channel by its own mean and deviation over the picture: the authors."""
+    LAYER = "layer"
+    """All channels together: what one has more of than another, such as colour, is kept."""
+    NONE = "none"
+    """Not at all; the weights start at He et al.'s scale instead of the authors' 0.02."""
+
+
 class Reach(StrEnum):
     """Which weights the example's losses (4)–(6) may change: selective back-propagation."""
 
@@ -175,8 +186,13 @@ class NetworkConfig(Config):
     """Decision 0002."""
     upsampling: Upsampling = Upsampling.NEAREST
     """Authors: transposed. Ours: decision 0001."""
-    discriminator_width: int = 64
-    """Channels after the discriminator's first layer. Authors: 64."""
+    norm: Norm = Norm.LAYER
+    """Of the layers between picture and residual blocks; these always have instance norm.
+    Authors: instance. Ours: decision 0001."""
+    discriminator_norm: Norm = Norm.NONE
+    """Of the discriminator. Authors: instance. Ours: decision 0001."""
+    discriminator_width: int = 32
+    """Channels after the discriminator's first layer. Authors: 64. Ours: decision 0001."""
     discriminator_layers: int = 3
     """Stride-2 layers of the discriminator; 3 see 70×70 pixels. Authors: 3."""
 
@@ -351,6 +367,9 @@ def pretrain_preset(
                 num_blocks=6,
                 unshared_stages=2 if structure else 0,
                 upsampling=Upsampling.TRANSPOSED,
+                norm=Norm.INSTANCE,
+                discriminator_norm=Norm.INSTANCE,
+                discriminator_width=64,
             ),
             view=ViewConfig(size=side, short_side=round(side * 286 / 256)),
             steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),

@@ -72,6 +72,7 @@ def _print(output: Output, result: "DemoResult") -> None:
             [name, f"{error:.4f}", f"{error / result.identity_error:.0%}"]
             for name, error in errors.items()
         ],
+        folding=(0,),
     )
     output.line(f"ratio {result.ratio:.3f}")
     output.line(result.sheet)

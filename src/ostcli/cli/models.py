@@ -38,7 +38,9 @@ def ls(context: typer.Context, json: options.Json = False) -> None:
     rows = [_row(each) for each in found]
     rows += [[name, "damaged", *[""] * 5] for name in damaged]
     if rows:
-        output.table(["name", "kind", "model", "steps", "size", "saved", "finished"], rows)
+        output.table(
+            ["name", "kind", "model", "steps", "size", "saved", "finished"], rows, folding=(0, 2)
+        )
     else:
         output.say("there is no model yet; → ost pretrain FOLDER makes one")
     if damaged:
@@ -53,7 +55,8 @@ def show(context: typer.Context, name: options.Name, json: options.Json = False)
     values = {**_summary(library, manifest), **_details(library, manifest)}
     output.result({**values, "config": manifest.config, "facts": manifest.facts})
     shown = {key: value for key, value in values.items() if value not in (None, {})}
-    output.table(["", ""], [[key, _text(key, value)] for key, value in shown.items()])
+    rows = [[key, _text(key, value)] for key, value in shown.items()]
+    output.table(["", ""], rows, folding=(1,))
 
 
 @app.command()
@@ -71,11 +74,13 @@ def rm(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked", hint="give --yes to remove them")
-        typer.confirm(f"Remove {', '.join(names)} for good?", abort=True, err=True)
+        if not typer.confirm(f"Remove {', '.join(names)} for good?", err=True):
+            names = []
     for name in names:
         library.remove(name)
         output.line(name)
     output.result({"removed": names})
+    output.say(f"{counted(len(names), 'entry', 'entries')} removed")
 
 
 @app.command()
@@ -218,23 +223,16 @@ def _library() -> "Library":
 
 
 def _summary(library: "Library", manifest: "Manifest") -> dict[str, Any]:
+    parent = manifest.parent
     return {
         "name": manifest.name,
         "kind": manifest.kind,
-        "model": _parent(library, manifest),
+        "model": parent and (library.find_parent(manifest) or parent.name),
         "steps": manifest.current.step,
         "size": library.size(manifest.name),
         "updated": manifest.updated,
         "finished": bool(manifest.facts.get("finished")),
     }
-
-
-def _parent(library: "Library", manifest: "Manifest") -> str | None:
-    if manifest.parent is None:
-        return None
-    name = manifest.parent.name
-    changed = f"{name}, trained on since" if name in library.names("model") else f"{name}, gone"
-    return library.find_parent(manifest) or changed
 
 
 def _details(library: "Library", manifest: "Manifest") -> dict[str, Any]:

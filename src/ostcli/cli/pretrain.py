@@ -55,16 +55,15 @@ def pretrain(
         ),
     ] = None,
     minutes: options.Minutes = None,
-    device: options.Device = DeviceChoice.AUTO,
-    seed: options.Seed = _FAST.seed,
-    fresh: options.Fresh = False,
     preset: Annotated[
         Preset,
         typer.Option(
             help="Sizes, weights and lengths: ours, for minutes on a laptop, or the authors'.",
-            rich_help_panel=options.ADVANCED,
         ),
     ] = _FAST.preset,
+    device: options.Device = DeviceChoice.AUTO,
+    seed: options.Seed = _FAST.seed,
+    fresh: options.Fresh = False,
     precision: options.NumberFormat = _FAST.precision,
     latent: Annotated[
         LatentForm | None,

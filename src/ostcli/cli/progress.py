@@ -26,6 +26,11 @@ LOSSES = ("rec_b", "rec_a", "cycle_a", "gan_ab")
 SMOOTHING = 0.05
 """Share of the newest step in the losses shown."""
 SECONDS_PER_LINE = 10.0
+SEPARATOR = " · "
+BAR = 12
+"""Characters of a bar."""
+NUM_GAPS = 4
+"""Characters between the columns of a bar, with one to spare."""
 
 
 class Listener:
@@ -43,7 +48,7 @@ class Listener:
         self._losses: dict[str, float] = {}
         self._failed: list[PictureFailed] = []
         self._told: set[object] = set()
-        self._spoke_at = time.monotonic()
+        self._spoke_at = -SECONDS_PER_LINE  # The first step is told at once.
 
     def __enter__(self) -> Self:
         return self
@@ -100,9 +105,9 @@ class Listener:
             self._output.say(f"picture {event.index} of {event.num_pictures}")
 
     def _state(self, event: StepDone) -> str:
-        losses = " · ".join(f"{name} {loss:.3f}" for name, loss in self._losses.items())
-        left = duration(event.seconds_left)
-        return f"{event.steps_per_second:.1f} steps/s · {left} left · {losses}"
+        losses = [f"{name} {loss:.3f}" for name, loss in self._losses.items()]
+        rate, left = f"{event.steps_per_second:.1f} steps/s", f"{duration(event.seconds_left)} left"
+        return SEPARATOR.join([rate, left, *losses])
 
     def _average(self, event: StepDone) -> None:
         for name in LOSSES:
@@ -139,7 +144,7 @@ class BarListener(Listener):
         self._training = ""
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=16),
+            BarColumn(bar_width=BAR),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}", markup=False),
             console=output.console,
@@ -172,6 +177,9 @@ class BarListener(Listener):
         self._draw("pictures", event.index, event.num_pictures, state)
 
     def _draw(self, name: str, done: int, total: int, state: str) -> None:
+        room = self._output.console.width - BAR - len(f"{name}{done}/{total}") - NUM_GAPS
+        while len(state) > room and SEPARATOR in state:
+            state = state.rpartition(SEPARATOR)[0]
         values: dict[str, Any] = {"completed": done, "total": total, "state": state}
         if name in self._bars:
             self._progress.update(self._bars[name], **values)

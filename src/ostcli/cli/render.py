@@ -62,8 +62,16 @@ class Output:
         if not self.as_json:
             sys.stdout.write(f"{text}\n")
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Give a table as the result; without a heading if the columns have no names."""
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, folding: Sequence[int]
+    ) -> None:
+        """Give a table as the result.
+
+        Args:
+            columns: their headings; no heading at all if all are empty.
+            rows: of as many cells each.
+            folding: the columns, from 0, that may be folded where a terminal is too narrow.
+        """
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
@@ -73,7 +81,7 @@ class Output:
         live = sys.stdout.isatty()
         table = Table(box=None, pad_edge=False, show_header=any(columns), padding=(0, 2, 0, 0))
         for index, column in enumerate(columns):
-            table.add_column(column, overflow="fold", no_wrap=0 < index < len(columns) - 1)
+            table.add_column(column, overflow="fold", no_wrap=index not in folding)
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         console = Console(width=None if live else WIDE)

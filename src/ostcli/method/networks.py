@@ -8,12 +8,13 @@ computed in it.
 """
 
 import copy
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ostcli.config import Birth, LatentForm, NetworkConfig, Upsampling
+from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ class Networks(nn.Module):
 
     Args:
         config: the architecture.
-        generator: draws the weights from N(0, 0.02), the authors' choice; on the CPU.
+        generator: draws the weights; on the CPU.
     """
 
     encoder_a: nn.Module | None
@@ -109,7 +110,8 @@ class Networks(nn.Module):
         self.discriminator_b = _discriminator(config)
         self.encoder_a = None
         self.decoder_a = None
-        _draw_weights(self, generator)
+        _draw_weights(self, config.norm, generator)
+        _draw_weights(self.discriminator_b, config.discriminator_norm, generator)
 
     @property
     def multiple(self) -> int:
@@ -124,8 +126,8 @@ class Networks(nn.Module):
         self.encoder_a = copy.deepcopy(self.encoder_b)
         self.decoder_a = copy.deepcopy(self.decoder_b)
         if birth is Birth.RANDOM:
-            _draw_weights(self.encoder_a, generator)
-            _draw_weights(self.decoder_a, generator)
+            _draw_weights(self.encoder_a, self.config.norm, generator)
+            _draw_weights(self.decoder_a, self.config.norm, generator)
 
     def encode_a(self, pictures: Tensor) -> Latent:
         """E^S(E_A^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""
@@ -187,7 +189,7 @@ def _first_layer(config: NetworkConfig) -> list[nn.Module]:
     return [
         nn.ReflectionPad2d(3),
         nn.Conv2d(3, config.width, 7),
-        nn.InstanceNorm2d(config.width),
+        _norm(config.width, config.norm),
         nn.ReLU(),
     ]
 
@@ -196,17 +198,27 @@ def _last_layer(config: NetworkConfig) -> list[nn.Module]:
     return [nn.ReflectionPad2d(3), nn.Conv2d(config.width, 3, 7), nn.Tanh()]
 
 
-def _down(channels: int) -> list[nn.Module]:
+def _norm(channels: int, form: Norm) -> nn.Module:
+    match form:
+        case Norm.INSTANCE:
+            return nn.InstanceNorm2d(channels)
+        case Norm.LAYER:
+            return nn.GroupNorm(1, channels, affine=False)
+        case Norm.NONE:
+            return nn.Identity()
+
+
+def _down(channels: int, config: NetworkConfig) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
-        nn.InstanceNorm2d(2 * channels),
+        _norm(2 * channels, config.norm),
         nn.ReLU(),
     ]
 
 
-def _up(channels: int, form: Upsampling) -> list[nn.Module]:
+def _up(channels: int, config: NetworkConfig) -> list[nn.Module]:
     doubling: list[nn.Module]
-    if form is Upsampling.TRANSPOSED:
+    if config.upsampling is Upsampling.TRANSPOSED:
         doubling = [
             nn.ConvTranspose2d(2 * channels, channels, 3, stride=2, padding=1, output_padding=1)
         ]
@@ -216,7 +228,7 @@ def _up(channels: int, form: Upsampling) -> list[nn.Module]:
             nn.ReflectionPad2d(1),
             nn.Conv2d(2 * channels, channels, 3),
         ]
-    return [*doubling, nn.InstanceNorm2d(channels), nn.ReLU()]
+    return [*doubling, _norm(channels, config.norm), nn.ReLU()]
 
 
 def _stage_channels(config: NetworkConfig, stages: range) -> list[int]:
@@ -227,14 +239,14 @@ def _stage_channels(config: NetworkConfig, stages: range) -> list[int]:
 def _unshared_encoder(config: NetworkConfig) -> nn.Sequential:
     layers = _first_layer(config)
     for channels in _stage_channels(config, range(config.unshared_stages)):
-        layers += _down(channels)
+        layers += _down(channels, config)
     return nn.Sequential(*layers)
 
 
 def _shared_encoder(config: NetworkConfig) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in _stage_channels(config, range(config.unshared_stages, config.num_stages)):
-        layers += _down(channels)
+        layers += _down(channels, config)
     latent_channels = config.width * 2**config.num_stages
     layers += [ResidualBlock(latent_channels) for _ in range(config.num_blocks)]
     return nn.Sequential(*layers, LatentHead(latent_channels, config.latent))
@@ -245,14 +257,14 @@ def _shared_decoder(config: NetworkConfig) -> nn.Sequential:
     layers: list[nn.Module] = [ResidualBlock(latent_channels) for _ in range(config.num_blocks)]
     stages = range(config.unshared_stages, config.num_stages)
     for channels in reversed(_stage_channels(config, stages)):
-        layers += _up(channels, config.upsampling)
+        layers += _up(channels, config)
     return nn.Sequential(*layers)
 
 
 def _unshared_decoder(config: NetworkConfig) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in reversed(_stage_channels(config, range(config.unshared_stages))):
-        layers += _up(channels, config.upsampling)
+        layers += _up(channels, config)
     return nn.Sequential(*layers, *_last_layer(config))
 
 
@@ -265,7 +277,7 @@ def _discriminator(config: NetworkConfig) -> nn.Sequential:
         stride = 2 if layer < config.discriminator_layers else 1
         layers += [
             nn.Conv2d(channels, wider, 4, stride=stride, padding=1),
-            nn.InstanceNorm2d(wider),
+            _norm(wider, config.discriminator_norm),
             nn.LeakyReLU(0.2),
         ]
         channels = wider
@@ -273,9 +285,15 @@ def _discriminator(config: NetworkConfig) -> nn.Sequential:
 
 
 @torch.no_grad()
-def _draw_weights(module: nn.Module, generator: torch.Generator) -> None:
+def _draw_weights(module: nn.Module, norm: Norm, generator: torch.Generator) -> None:
+    """Draw weights from N(0, 0.02), or where no norm follows, at the scale that keeps variance.
+
+    Source: authors' code; He et al. 2015.
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            layer.weight.normal_(0.0, 0.02, generator=generator)
+            values_in = layer.weight[0].numel()
+            spread = math.sqrt(2 / values_in) if norm is Norm.NONE else 0.02
+            layer.weight.normal_(0.0, spread, generator=generator)
             if layer.bias is not None:
                 layer.bias.zero_()

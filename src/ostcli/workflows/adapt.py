@@ -66,7 +66,7 @@ class Model:
     config: PretrainConfig
     networks: Networks
     folder_pictures: Pictures
-    """Pictures of B: the keepsake, or a folder given in its place."""
+    """Pictures of B: the keepsake, or a folder given in its place; none if it carries none."""
     num_pictures: int
     """Pictures of the folder that the model was trained on."""
     parent: Parent
@@ -90,7 +90,7 @@ def open_model(
 
     Raises:
         NotFoundError: there is no such model, or none at all.
-        UsageError: the name is that of an adaptation, or the model carries no pictures.
+        UsageError: the name is that of an adaptation.
         DamagedError: the stored files are not what was written.
     """
     name = find_model(reference, library)
@@ -100,15 +100,11 @@ def open_model(
             f"{name} is an adaptation, not a model", hint="see `ost models` for the models"
         )
     config = read_config(PretrainConfig, stored.manifest)
+    pictures: Pictures = []
     if data is not None:
-        pictures: Pictures = open_folder(data, config.view, on_event)
+        pictures = open_folder(data, config.view, on_event)
     elif stored.has("keepsake"):
         pictures = open_keepsake(stored.tensors("keepsake"))
-    else:
-        raise UsageError(
-            f"{name} was exported without pictures, so it cannot adapt by itself",
-            hint="give the folder with --data FOLDER",
-        )
     return Model(
         name=name,
         config=config,
@@ -240,7 +236,16 @@ def adapt_in_memory(
 def prepare_adaptation(
     picture: Image.Image, model: Model, config: AdaptConfig, device: torch.device
 ) -> tuple[Trainer, Schedule, Callable[[int], Batch]]:
-    """Return phase II at its first step: A's layers just born, B's as the model has them."""
+    """Return phase II at its first step: A's layers just born, B's as the model has them.
+
+    Raises:
+        UsageError: the model carries no pictures of B.
+    """
+    if not len(model.folder_pictures):
+        raise UsageError(
+            f"{model.name} was exported without pictures, so it cannot adapt by itself",
+            hint="run ost adapt with --data FOLDER, the folder of the look",
+        )
     prepare_arithmetic()
     networks = copy.deepcopy(model.networks).requires_grad_(True).train()
     networks.add_domain_a(config.birth, torch.Generator().manual_seed(config.seed))

@@ -80,7 +80,8 @@ class Adaptation:
     finish: Finish
     """What AUTO means for it."""
     example: FoundPicture
-    example_bytes: bytes
+    example_bytes: bytes | None
+    """The example's file; None in an adaptation that was exported without pictures."""
 
 
 def translate(
@@ -246,7 +247,11 @@ def open_adaptation(name: str | None, library: Library) -> Adaptation:
         config=read_config(AdaptConfig, stored.manifest),
         finish=Finish(stored.manifest.facts["finish"]),
         example=FoundPicture(path=example, relative=Path(example.name)),
-        example_bytes=bytes_of_tensor(stored.tensors("keepsake")[EXAMPLE_KEY]),
+        example_bytes=(
+            bytes_of_tensor(stored.tensors("keepsake")[EXAMPLE_KEY])
+            if stored.has("keepsake")
+            else None
+        ),
     )
 
 
@@ -325,7 +330,7 @@ def parent_of(adaptation: Adaptation, library: Library) -> str:
 
 def _read(picture: FoundPicture, adaptation: Adaptation, *, is_example: bool) -> Picture:
     """Read an input; the example itself comes from the adaptation, in case its file has moved."""
-    if is_example:
+    if is_example and adaptation.example_bytes is not None:
         return read_picture(BytesIO(adaptation.example_bytes))
     return read_picture(picture.path)
 

@@ -103,9 +103,6 @@ def test_the_seed_decides_where_is_cut(pictures):
     assert not all(first[name].equal(other[name]) for name in first)
 
 
-@pytest.mark.xfail(
-    raises=ValueError, strict=True, reason="the side of a crop can exceed the picture by a rounding"
-)
 def test_no_crop_reaches_out_of_a_picture_by_a_rounding():
     view = ViewConfig(size=128, short_side=143)  # the authors' proportions
 

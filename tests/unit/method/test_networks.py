@@ -9,6 +9,7 @@ from ostcli.config import (
     LatentForm,
     Look,
     NetworkConfig,
+    Norm,
     Preset,
     Upsampling,
     pretrain_preset,
@@ -136,13 +137,22 @@ def test_norms_carry_no_weights_of_their_own():
 
 
 def test_weights_are_drawn_from_the_authors_normal_and_biases_are_zero():
-    networks = build_networks(tiny(width=32, num_blocks=2))
+    networks = build_networks(
+        tiny(width=32, num_blocks=2, norm=Norm.INSTANCE, discriminator_norm=Norm.INSTANCE)
+    )
     drawn = torch.cat([p.flatten() for n, p in networks.named_parameters() if n.endswith("weight")])
     biases = [p for name, p in networks.named_parameters() if name.endswith("bias")]
 
     assert drawn.mean().abs() < 1e-4
     assert drawn.std().item() == pytest.approx(0.02, rel=0.01)
     assert all(not bias.any() for bias in biases)
+
+
+def test_without_norm_a_layer_s_weights_keep_the_variance_of_what_comes_in():
+    layers = build_networks(tiny(discriminator_width=32)).discriminator_b
+    second = next(layer for layer in layers[1:] if isinstance(layer, nn.Conv2d))
+
+    assert second.weight.std().item() == pytest.approx((2 / (32 * 16)) ** 0.5, rel=0.02)
 
 
 def test_a_seed_gives_the_same_bytes_and_another_seed_others():
@@ -224,7 +234,7 @@ def test_each_path_goes_through_the_layers_that_the_paper_says(path, first, last
 def test_one_score_of_the_discriminator_sees_a_patch(layers, pixels):
     discriminator = build_networks(tiny(discriminator_layers=layers)).discriminator_b
     for index, layer in enumerate(discriminator):
-        if isinstance(layer, nn.InstanceNorm2d):  # sees the whole picture, faintly
+        if isinstance(layer, nn.GroupNorm):  # sees the whole picture, faintly
             discriminator[index] = nn.Identity()
         elif isinstance(layer, nn.Conv2d):
             nn.init.constant_(layer.weight, 0.1)  # so that nothing cancels

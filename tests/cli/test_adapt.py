@@ -1,0 +1,90 @@
+"""`ost adapt`, from the options to the words."""
+
+import shutil
+
+from ostcli.store.library import Library, store_root
+
+TINY = ("--steps", "2", "--precision", "fp32")
+
+
+def test_it_makes_an_adaptation_of_the_last_model(ost, trained, summer):
+    run = ost("adapt", summer, *TINY)
+    assert (run.code, run.out) == (0, "snow+summer\n")
+    for name in ("rec_b", "rec_a", "cycle_a", "gan_ab"):
+        assert name in run.err
+    assert "ost translate" in run.err
+    assert Library(store_root()).manifest("snow+summer").parent.name == "snow"
+
+
+def test_json_lists_every_adaptation(ost, trained, summer):
+    run = ost("adapt", summer, *TINY, "--json", "--name", "mine")
+    [made] = run.json["result"]["adaptations"]
+    assert (made["name"], made["model"], made["step"]) == ("mine", "snow", 2)
+    assert made["finish"] in ("photo", "network")
+    assert run.json["result"]["failed"] == []
+
+
+def test_options_arrive_in_the_settings(ost, trained, summer):
+    options = ("--reach", "everything", "--birth", "random", "--seed", "4", "--model", "snow")
+    assert ost("adapt", summer, *TINY, *options).code == 0
+    config = Library(store_root()).manifest("snow+summer").config
+    assert (config["reach"], config["birth"], config["seed"]) == ("everything", "random", 4)
+
+
+def test_a_broken_example_is_named_and_the_others_go_on(ost, trained, summer, tmp_path):
+    (tmp_path / "bad[1].jpg").write_bytes(b"nonsense")
+    run = ost("adapt", "bad[1].jpg", summer, *TINY, "--json")
+    assert run.code == 3
+    assert "bad[1].jpg: " in run.err
+    assert [each["name"] for each in run.json["result"]["adaptations"]] == ["snow+summer"]
+    assert run.json["result"]["failed"][0]["path"] == "bad[1].jpg"
+    assert run.json["error"]["message"] == "1 of 2 examples could not be used"
+
+
+def test_broken_examples_alone_are_an_error_of_input(ost, trained, tmp_path):
+    for name in ("bad.jpg", "worse.jpg"):
+        (tmp_path / name).write_bytes(b"nonsense")
+    assert ost("adapt", "bad.jpg", "worse.jpg", *TINY).code == 4
+    assert ost("adapt", "bad.jpg", *TINY).code == 4
+
+
+def test_a_name_goes_with_one_example(ost, trained, summer):
+    assert ost("adapt", summer, summer, "--name", "mine").code == 2
+
+
+def test_without_a_model_it_says_what_to_run(ost, summer):
+    run = ost("adapt", summer)
+    assert run.code == 5
+    assert "→ run: ost pretrain FOLDER" in run.err
+
+
+def test_an_unknown_model_is_named(ost, trained, summer):
+    run = ost("adapt", summer, "--model", "snw")
+    assert run.code == 5
+    assert "snow" in run.err
+
+
+def test_it_adapts_from_an_exported_file_on_another_computer(
+    ost, trained, summer, tmp_path, monkeypatch
+):
+    assert ost("models", "export", "snow").code == 0
+    monkeypatch.setenv("OST_HOME", str(tmp_path / "elsewhere"))
+    assert ost("adapt", summer, *TINY, "--model", "snow.safetensors").code == 0
+
+
+def test_a_model_without_pictures_wants_the_folder(
+    ost, trained, summer, winter, tmp_path, monkeypatch
+):
+    assert ost("models", "export", "snow", "--without-pictures").code == 0
+    monkeypatch.setenv("OST_HOME", str(tmp_path / "elsewhere"))
+    refused = ost("adapt", summer, *TINY, "--model", "snow.safetensors")
+    assert refused.code == 2
+    assert "--data FOLDER" in refused.err
+    assert ost("adapt", summer, *TINY, "--model", "snow", "--data", winter).code == 0
+
+
+def test_the_example_may_go_once_it_is_adapted_to(ost, trained, summer, tmp_path):
+    shutil.move(summer, tmp_path / "gone.jpg")
+    ost("adapt", "gone.jpg", *TINY)
+    (tmp_path / "gone.jpg").unlink()
+    assert ost("translate").lines == ["translated-B/gone.jpg"]

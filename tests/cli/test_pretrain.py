@@ -1,0 +1,117 @@
+"""`ost pretrain`, from the options to the words."""
+
+import pytest
+
+from ostcli.config import LatentForm, Look, Preset, pretrain_preset
+from ostcli.store.library import Library, store_root
+
+TINY = ("--size", "32", "--steps", "3", "--precision", "fp32")
+
+
+def saved_config(name="winter"):
+    return Library(store_root()).manifest(name).config
+
+
+def test_it_makes_a_model_and_prints_nothing_but_its_name(ost, winter):
+    run = ost("pretrain", winter, *TINY)
+    assert (run.code, run.out) == (0, "winter\n")
+    assert "found 4 pictures, 48×40" in run.err
+    assert "3 steps of" in run.err
+    assert "step 3 of 3" in run.err
+    assert "rec_b" in run.err
+    assert "preview.png" in run.err
+    assert "ost adapt EXAMPLE" in run.err
+    assert "\x1b" not in run.err
+
+
+def test_quiet_leaves_the_result_alone(ost, winter):
+    assert ost("pretrain", winter, *TINY, "--quiet").err == ""
+
+
+def test_json_is_one_object_with_the_result(ost, winter):
+    run = ost("pretrain", winter, *TINY, "--json")
+    assert run.json["schema"] == 1
+    assert (run.json["command"], run.json["ok"]) == ("pretrain", True)
+    result = run.json["result"]
+    assert (result["name"], result["step"], result["finished"]) == ("winter", 3, True)
+    assert (result["num_pictures"], result["failed"]) == (4, [])
+    assert result["path"] == str(store_root() / "models" / "winter")
+
+
+def test_unreadable_pictures_are_named_and_passed_over(ost, winter):
+    (winter / "sub" / "c[blue].png").write_bytes(b"nonsense")
+    run = ost("pretrain", winter, *TINY, "--json")
+    assert run.code == 0
+    assert "(1 could not be read, named below)" in run.err
+    assert f"cannot use {winter}/sub/c[blue].png: " in run.err
+    assert [each["path"] for each in run.json["result"]["failed"]] == [
+        str(winter / "sub" / "c[blue].png")
+    ]
+
+
+def test_options_arrive_in_the_settings(ost, winter):
+    options = ("--size", "48", "--look", "structure", "--latent", "sampled", "--seed", "5")
+    ost("pretrain", winter, *options, "--steps", "2", "--name", "other")
+    config = saved_config("other")
+    assert (config["look"], config["seed"], config["steps"]) == (Look.STRUCTURE, 5, 2)
+    assert config["view"]["size"] == 48
+    assert config["network"]["latent"] == LatentForm.SAMPLED
+
+
+def test_minutes_replace_steps(ost, winter):
+    assert ost("pretrain", winter, "--size", "32", "--minutes", "0.001").code == 0
+    config = saved_config()
+    assert (config["steps"], config["minutes"]) == (None, 0.001)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--size", "33"), "size must be a multiple of 4"),
+        (("--steps", "3", "--minutes", "1"), "give either steps or minutes"),
+        (("--steps", "0"), "steps must be at least 1"),
+        (("--minutes", "-1"), "minutes must be positive"),
+        (("--look", "summer"), "--look"),
+        (("--nonsense",), "--nonsense"),
+    ],
+)
+def test_senseless_options_are_errors_of_usage(ost, winter, options, words):
+    run = ost("pretrain", winter, *options)
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("error: ") or "\nerror: " in run.err
+    assert words in run.err
+    assert "--help" in run.err
+
+
+def test_a_folder_without_pictures_is_an_error_of_input(ost, tmp_path):
+    (tmp_path / "empty").mkdir()
+    run = ost("pretrain", "empty", "--json")
+    assert run.code == 4
+    assert (run.json["ok"], run.json["error"]["exit_code"]) == (False, 4)
+    assert "empty holds no picture" in run.json["error"]["message"]
+
+
+def test_a_finished_model_says_how_to_go_on_and_goes_on(ost, winter):
+    ost("pretrain", winter, *TINY)
+    run = ost("pretrain", winter, *TINY)
+    assert (run.code, run.out) == (0, "winter\n")
+    assert "finished already, with 3 steps" in run.err
+    assert "--fresh" in run.err
+    longer = ost("pretrain", winter, *TINY, "--steps", "5", "--json")
+    assert "going on after step 3" in longer.err
+    assert longer.json["result"]["step"] == 5
+
+
+def test_other_settings_need_fresh(ost, winter):
+    ost("pretrain", winter, *TINY)
+    refused = ost("pretrain", winter, *TINY, "--seed", "1")
+    assert refused.code == 2
+    assert "seed 0 → 1" in refused.err
+    assert ost("pretrain", winter, *TINY, "--seed", "1", "--fresh").code == 0
+
+
+def test_help_shows_the_defaults_of_both_presets(ost):
+    text = " ".join(ost("pretrain", "--help").out.split())
+    for preset in Preset:
+        assert str(pretrain_preset(preset).view.size) in text
+    assert str(pretrain_preset().steps) in text

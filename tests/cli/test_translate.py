@@ -1,0 +1,141 @@
+"""`ost translate`, from the inputs to the outputs."""
+
+import io
+import sys
+
+import pytest
+from PIL import Image
+
+from ostcli.images.read import read_picture
+from ostcli.store.library import Library, store_root
+from ostcli.workflows.translate import ADAPT_EACH_STEPS
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    """Give standard input these bytes."""
+
+    def give(data):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    return give
+
+
+def test_without_inputs_the_example_is_translated(ost, trained, tmp_path):
+    run = ost("translate")
+    assert (run.code, run.lines) == (0, ["translated-B/meadow.jpg"])
+    with Image.open(tmp_path / "translated-B" / "meadow.jpg") as image:
+        assert image.size == (61, 43)
+    assert "1 picture translated to B by snow+meadow, adapted to meadow.jpg" in run.err
+
+
+def test_folders_keep_their_structure_and_names_are_literal(ost, trained, winter):
+    run = ost("translate", winter, "--out", "there", "--to", "A")
+    assert run.lines == ["there/0.png", "there/1.png", "there/2.png", "there/sub/a[red]b.jpg"]
+    assert "--adapt-each" in run.err
+    assert "\x1b" not in run.out + run.err
+
+
+def test_what_is_there_already_is_passed_over(ost, trained, winter):
+    ost("translate", winter)
+    again = ost("translate", winter)
+    assert (again.code, again.out) == (0, "")
+    assert "4 pictures passed over" in again.err
+    assert "--overwrite" in again.err
+    assert len(ost("translate", winter, "--overwrite").lines) == 4
+
+
+def test_a_broken_picture_does_not_stop_the_others(ost, trained, winter):
+    (winter / "1.png").write_bytes(b"nonsense")
+    run = ost("translate", winter, "--json")
+    assert run.code == 3
+    assert len(run.json["result"]["outputs"]) == 3
+    assert run.json["result"]["failed"][0]["path"] == str(winter / "1.png")
+    assert run.json["ok"] is False
+    assert f"cannot use {winter}/1.png" in run.err
+    assert "error: 1 of 4 pictures could not be translated" in run.err
+
+
+def test_quiet_still_names_what_failed(ost, trained, winter):
+    (winter / "1.png").write_bytes(b"nonsense")
+    run = ost("-q", "translate", winter)
+    assert f"cannot use {winter}/1.png" in run.err
+    assert "translated to" not in run.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("bad.png",), 4),
+        (("nowhere.png",), 4),
+        (("--adaptation", "nothing"), 5),
+        (("--adaptation", "snow"), 2),
+        (("--strength", "2"), 2),
+        (("--adapt-each", "--to", "A"), 2),
+        (("--format", "bmp"), 2),
+        (("-", "bad.png"), 2),
+        (("-", "--out", "there"), 2),
+        (("-", "--json"), 2),
+    ],
+)
+def test_exit_codes(ost, trained, tmp_path, arguments, code):
+    (tmp_path / "bad.png").write_bytes(b"nonsense")
+    run = ost("translate", *arguments)
+    assert run.code == code
+    assert "error: " in run.err
+
+
+def test_without_an_adaptation_it_says_what_to_run(ost):
+    run = ost("translate", "--json")
+    assert run.code == 5
+    assert "ost adapt EXAMPLE" in run.json["error"]["hint"]
+
+
+def test_strength_zero_gives_the_picture_back(ost, trained, winter, tmp_path):
+    ost("translate", winter / "0.png", "--strength", "0", "--finish", "network")
+    given, made = (read_picture(f / "0.png") for f in (winter, tmp_path / "translated-B"))
+    assert made.image.tobytes() == given.image.tobytes()
+
+
+def test_a_format_is_the_suffix(ost, trained, winter):
+    assert ost("translate", winter / "0.png", "--format", "webp").lines == ["translated-B/0.webp"]
+
+
+def test_each_picture_can_be_adapted_to_first(ost, trained, winter):
+    run = ost("translate", winter / "0.png", winter / "1.png", "--adapt-each", "--steps", "2")
+    assert (run.code, len(run.lines)) == (0, 2)
+    assert run.err.count("2 steps of") == 1
+    assert "each adapted to itself" in run.err
+
+
+def test_help_says_how_long_each_adaptation_takes(ost):
+    assert f"[default: ({ADAPT_EACH_STEPS})]" in ost("translate", "--help").out
+
+
+def test_a_pipe_takes_a_picture_and_gives_one(trained, winter, pipe, capsysbinary):
+    from ostcli.cli.main import main
+
+    pipe((winter / "0.png").read_bytes())
+    assert main(["translate", "-", "--format", "jpg"]) == 0
+    out, err = capsysbinary.readouterr()
+    image = Image.open(io.BytesIO(out))
+    assert (image.format, image.size) == ("JPEG", (48, 40))
+    assert err == b""
+
+
+def test_a_pipe_without_a_picture_is_an_error_of_input(ost, trained, pipe):
+    pipe(b"nonsense")
+    run = ost("translate", "-")
+    assert (run.code, run.out) == (4, "")
+
+
+def test_a_picture_is_not_written_to_a_terminal(ost, trained, monkeypatch):
+    monkeypatch.setattr("sys.stdin", type("Terminal", (), {"isatty": lambda self: True})())
+    run = ost("translate", "-")
+    assert run.code == 2
+    assert "not to a terminal" in run.err
+
+
+def test_the_summary_knows_a_renamed_adaptation(ost, trained):
+    Library(store_root()).rename("snow+meadow", "mine")
+    assert "by mine, adapted to meadow.jpg" in ost("translate", "-a", "mine").err

@@ -1,0 +1,58 @@
+"""What must stay light: the package, the help and the completion."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import ostcli
+
+HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors")
+PROMISE = 0.2
+"""Seconds that `ost --help` may take."""
+SLACK = 2.0
+"""Times as long on the slow and busy machines that run tests."""
+FORBIDDEN = f"""
+import runpy, sys
+from contextlib import suppress
+with suppress(SystemExit):
+    {{}}
+sys.exit(", ".join(name for name in {HEAVY} if name in sys.modules) or 0)
+"""
+
+
+def in_a_fresh_process(*arguments):
+    source = str(Path(ostcli.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": source, "PYTHONDONTWRITEBYTECODE": ""}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import ostcli; dir(ostcli)",
+        "from ostcli import Direction, PretrainConfig, pretrain_preset",
+        "import ostcli.store.library",
+        *(
+            f"sys.argv = ['ost', *{words}.split()]; runpy.run_module('ostcli', run_name='__main__')"
+            for words in ("'--version'", "'--help'", "'pretrain --help'", "'models'")
+        ),
+    ],
+)
+def test_light_things_import_nothing_heavy(statement):
+    done = in_a_fresh_process("-c", FORBIDDEN.format(statement))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_help_is_there_at_once():
+    def seconds():
+        start = time.perf_counter()
+        assert in_a_fresh_process("-m", "ostcli", "--help").returncode == 0
+        return time.perf_counter() - start
+
+    assert min(seconds() for _ in range(5)) < PROMISE * SLACK
