@@ -147,7 +147,12 @@ def make_trainer(tiny_network):
 
         networks = build_networks(network, seed=7)
         if phase == "one":
-            return Trainer(networks, PhaseOne.begin(PretrainConfig(weights=weights, optim=optim)), optim, seed=seed)
+            return Trainer(
+                networks,
+                PhaseOne.begin(PretrainConfig(weights=weights, optim=optim)),
+                optim,
+                seed=seed,
+            )
         networks.add_domain_a(birth, torch.Generator().manual_seed(8))
         begun = PhaseTwo.begin(AdaptConfig(weights=weights, reach=reach, optim=optim))
         return Trainer(networks, begun, optim, seed=seed)

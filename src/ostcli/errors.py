@@ -1,16 +1,16 @@
 """Every error a user can meet, with its exit code, its sentence and what to run next.
 
-    OstError                     a sentence, a hint, an exit code
-    ├── UsageError               2   the command makes no sense as given
-    ├── InputError               4   a picture or a folder cannot be used
-    │   ├── PictureError             one picture cannot be read or written
-    │   └── TrainingFailedError      training failed on these pictures again and again
-    ├── StoreError               5   a model, an adaptation or the store cannot be used
-    │   ├── NotFoundError            no model of that name
-    │   ├── DamagedError             a file differs from what was written
-    │   └── BusyError                another process is writing it
-    ├── ResourceError            6   out of memory or disk
-    └── InterruptedRun           130 or 143   stopped by a signal, the state is kept
+OstError                     a sentence, a hint, an exit code
+├── UsageError               2   the command makes no sense as given
+├── InputError               4   a picture or a folder cannot be used
+│   ├── PictureError             one picture cannot be read or written
+│   └── TrainingFailedError      training failed on these pictures again and again
+├── StoreError               5   a model, an adaptation or the store cannot be used
+│   ├── NotFoundError            no model of that name
+│   ├── DamagedError             a file differs from what was written
+│   └── BusyError                another process is writing it
+├── ResourceError            6   out of memory or disk
+└── InterruptedRun           130 or 143   stopped by a signal, the state is kept
 """
 
 from enum import IntEnum
@@ -35,8 +35,9 @@ class OstError(Exception):
     """An error with a sentence for the user.
 
     Args:
-        message: one sentence: what happened, to which file.
-        hint: what to run or change next; may be empty.
+        message: what happened, to which file. It follows "error: ", so it starts in lower case
+            and has no full stop.
+        hint: what to run or change next, in the same form; may be empty.
     """
 
     exit_code = ExitCode.BUG

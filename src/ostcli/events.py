@@ -126,7 +126,7 @@ Event = (
 OnEvent = Callable[[Event], None]
 
 
-def ignore_events(event: Event) -> None:  # noqa: ARG001 - the do-nothing listener
+def ignore_events(event: Event) -> None:
     """Listen to nothing."""
 
 
@@ -137,4 +137,5 @@ class Collected:
     events: list[Event] = field(default_factory=list)
 
     def __call__(self, event: Event) -> None:
+        """Keep an event."""
         self.events.append(event)

@@ -46,7 +46,7 @@ def test_alone_it_shows_the_help(ost):
         (InterruptedRun("stopped", terminated=True), 143, "error: stopped\n"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
         (MemoryError(), 6, "error: out of memory\n"),
-        (OSError(errno.ENOSPC, "No space", "/there"), 6, "There is no space left on the disk"),
+        (OSError(errno.ENOSPC, "No space", "/there"), 6, "there is no space left on the disk"),
         (PermissionError(errno.EACCES, "denied", "/there"), 5, "/there cannot be written or read"),
         (KeyError("x"), 1, "a bug of ours (KeyError: 'x')\n→ run again with --debug"),
     ],

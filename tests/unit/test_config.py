@@ -11,6 +11,7 @@ from ostcli.config import (
     Look,
     LossWeights,
     NetworkConfig,
+    Norm,
     OptimConfig,
     Preset,
     PretrainConfig,
@@ -144,6 +145,8 @@ def test_the_paper_s_phase_one_holds_the_authors_numbers():
         unshared_stages=0,
         latent=LatentForm.DETERMINISTIC,
         upsampling=Upsampling.TRANSPOSED,
+        norm=Norm.INSTANCE,
+        discriminator_norm=Norm.INSTANCE,
         discriminator_width=64,
         discriminator_layers=3,
     )

@@ -11,7 +11,7 @@ from ostcli.cli import options
 from ostcli.cli.render import Output, counted, duration, failures, output_of
 from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, Direction, Finish
+from ostcli.config import ADAPT_EACH_STEPS, DeviceChoice, Direction, Finish
 from ostcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,14 +83,13 @@ def translate(
         ),
     ] = None,
     steps: Annotated[
-        int | None,
+        int,
         typer.Option(
             min=1,
             help="How long --adapt-each trains for each picture.",
-            show_default="150",
             rich_help_panel=options.ADVANCED,
         ),
-    ] = None,
+    ] = ADAPT_EACH_STEPS,
     json: options.Json = False,
 ) -> None:
     """Translate pictures, each at its own size, into another look.

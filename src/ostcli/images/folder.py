@@ -2,8 +2,9 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from ostcli.errors import InputError, PictureError
 from ostcli.events import OnEvent, PictureFailed, PicturesFound
 from ostcli.images.find import FoundPicture, find_pictures
 from ostcli.images.read import read_picture
-from ostcli.method.augment import working_scale
+from ostcli.method.augment import Pictures, working_scale
 
 MEMORY_FOR_PICTURES = 1_500_000_000
 """Bytes of decoded pictures kept in memory; those beyond are decoded again when drawn."""
@@ -94,7 +95,7 @@ def open_folder(folder: Path, view: ViewConfig, on_event: OnEvent) -> PictureFol
     entries: list[_Entry] = []
     failed: list[tuple[Path, str]] = []
     memory_left = MEMORY_FOR_PICTURES
-    with ThreadPoolExecutor(DECODERS, thread_name_prefix="ost-decode") as executor:
+    with _decoders() as executor:
         found = find_pictures([folder])
         for picture, decoded in zip(
             found, executor.map(lambda one: _try_decode(one.path, view), found), strict=True
@@ -130,6 +131,22 @@ def open_folder(folder: Path, view: ViewConfig, on_event: OnEvent) -> PictureFol
         )
     )
     return opened
+
+
+def spread(pictures: Pictures, most: int) -> list[Image.Image]:
+    """Take pictures at even distances, at most so many, the first included."""
+    number = min(most, len(pictures))
+    return [pictures[i * len(pictures) // number] for i in range(number)]
+
+
+@contextmanager
+def _decoders() -> Iterator[ThreadPoolExecutor]:
+    """Decode in the background; on the way out, drop what has not begun."""
+    executor = ThreadPoolExecutor(DECODERS, thread_name_prefix="ost-decode")
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _try_decode(path: Path, view: ViewConfig) -> Image.Image | PictureError:

@@ -62,6 +62,20 @@ def append_line(path: Path, text: str) -> None:
         stream.write(text.removesuffix("\n") + "\n")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Args:
+        folder: where files will be written.
+
+    Raises:
+        ResourceError: the disk or the quota is full.
+        StoreError: a file is in the way, or rights are missing.
+    """
+    with os_errors_named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush the names in a folder to the disk, where the system can.
 
@@ -141,12 +155,17 @@ def error_in_words(error: OSError, path: Path) -> OstError:
     """
     if error.errno in _DISK_FULL:
         return ResourceError(
-            f"There is no space left on the disk to write {path}.",
-            hint="Free some space, or set OST_HOME to a folder on another disk.",
+            f"there is no space left on the disk to write {path}",
+            hint="free some space; OST_HOME moves the store to another disk",
         )
     if isinstance(error, PermissionError):
         return StoreError(
-            f"{path} cannot be written or read: permission denied.",
-            hint="Check who owns the folder, or set OST_HOME to a folder of your own.",
+            f"{path} cannot be written or read: permission denied",
+            hint="check who owns the folder; OST_HOME moves the store to one of your own",
         )
-    return StoreError(f"{path} cannot be written or read: {error.strerror or error}.")
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return StoreError(
+            f"{path} cannot be written or read: a file is where a folder should be",
+            hint="choose another folder, or move the file away",
+        )
+    return StoreError(f"{path} cannot be written or read: {error.strerror or error}")

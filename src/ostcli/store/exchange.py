@@ -49,9 +49,11 @@ def export_file(
         DamagedError: the model is damaged.
     """
     if destination.is_dir():
-        raise UsageError(f"{destination} is a folder.", hint="Name a file to write.")
+        raise UsageError(f"{destination} is a folder", hint="name a file to write")
     if destination.exists() and not overwrite:
-        raise UsageError(f"{destination} exists already.", hint="Name another file.")
+        raise UsageError(
+            f"{destination} exists already", hint="name another file, or use --overwrite"
+        )
     stored = library.open(name)
     roles = ("weights", "keepsake") if with_pictures else ("weights",)
     files = {role: stored.tensors(role) for role in roles if stored.has(role)}
@@ -103,8 +105,8 @@ def _the_same(present: Manifest, files: "Mapping[str, Mapping[str, Tensor]]") ->
     for role, tensors in files.items():
         if role not in records or records[role].sha256 != sha256(encode_tensors(tensors)):
             raise UsageError(
-                f"There is already another {present.kind} called {present.name}.",
-                hint="Choose another name with --name.",
+                f"there is already another {present.kind} called {present.name}",
+                hint="use another --name",
             )
     return present
 
@@ -122,7 +124,7 @@ def _decode(path: Path) -> "tuple[Manifest, dict[str, dict[str, Tensor]]]":
     from ostcli.store.tensors import decode_tensors, read_metadata
 
     if not path.exists():
-        raise NotFoundError(f"There is no file {path}.")
+        raise NotFoundError(f"there is no file {path}")
     with os_errors_named(path):
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:
             raise _not_exported(path)
@@ -132,7 +134,7 @@ def _decode(path: Path) -> "tuple[Manifest, dict[str, dict[str, Tensor]]]":
         tensors = decode_tensors(path.read_bytes(), path=path)
     text = metadata[_MANIFEST_KEY]
     if _digest(text, tensors) != metadata[_DIGEST_KEY]:
-        raise DamagedError(f"{path} differs from what was exported.", hint="Copy it again.")
+        raise DamagedError(f"{path} differs from what was exported", hint="copy it again")
     manifest = Manifest.from_json(text.encode(), path=path)
     files = {role: _with_prefix(tensors, f"{role}.") for role in manifest.current.files}
     return manifest, files
@@ -160,5 +162,6 @@ def _digest(text: str, tensors: "Mapping[str, Tensor]") -> str:
 
 def _not_exported(path: Path) -> DamagedError:
     return DamagedError(
-        f"{path} is not a model exported by ost.", hint="`ost models export` makes such files."
+        f"{path} is not a model exported by ost",
+        hint="make such a file with: ost models export NAME",
     )

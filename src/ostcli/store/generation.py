@@ -51,13 +51,13 @@ class StoredModel:
         from ostcli.store.tensors import decode_tensors
 
         if not self.has(role):
-            raise NotFoundError(f"{self.manifest.name} was saved without its {role}.")
+            raise NotFoundError(f"{self.manifest.name} was saved without its {role}")
         record = self.generation.files[role]
         path = self.folder / record.name
         with os_errors_named(path):
             data = path.read_bytes()
         if sha256(data) != record.sha256:
-            raise DamagedError(f"{path} differs from what was written.")
+            raise DamagedError(f"{path} differs from what was written")
         return decode_tensors(data, path=path)
 
 
@@ -79,13 +79,13 @@ def open_generation(folder: Path, manifest: Manifest) -> StoredModel:
         return StoredModel(folder=folder, manifest=manifest, generation=manifest.current)
     previous = manifest.previous
     if previous is None or any(problems_of(folder, previous)):
-        again = "pretrain" if manifest.kind == "model" else "adapt"
+        again = "pretrain FOLDER" if manifest.kind == "model" else "adapt EXAMPLE"
         raise DamagedError(
-            f"{problem}.",
-            hint=f"`ost {again} --name {manifest.name} --fresh` makes it anew; "
-            f"`ost models rm {manifest.name}` removes it.",
+            problem,
+            hint=f"to make it anew, run: ost {again} --name {manifest.name} --fresh; "
+            f"to remove it, run: ost models rm {manifest.name}",
         )
-    warning = f"{problem}; the save before it, of step {previous.step}, is used instead."
+    warning = f"{problem}; the save before it, of step {previous.step}, is used instead"
     return StoredModel(folder=folder, manifest=manifest, generation=previous, warning=warning)
 
 

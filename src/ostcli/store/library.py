@@ -26,6 +26,7 @@ from ostcli.errors import BusyError, StoreError, UsageError
 from ostcli.store.durable import (
     append_line,
     error_in_words,
+    make_folder,
     os_errors_named,
     sweep_temporaries,
     sync_folder,
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _A = {"model": "a model", "adaptation": "an adaptation"}
-_OTHER_NAME = "Choose another --name."
 
 
 def store_root() -> Path:
@@ -85,8 +85,8 @@ class Library(LibraryReader):
             lock.acquire()
         except Timeout as error:
             raise BusyError(
-                f"{name} is being written by another ost process.",
-                hint="Wait until it is done, or choose another --name.",
+                f"{name} is being written by another ost process",
+                hint="wait until it is done, or use another --name",
             ) from error
         except OSError as error:
             raise error_in_words(error, path) from error
@@ -136,7 +136,9 @@ class Library(LibraryReader):
         with self.lock(name):
             old = self.manifest(name) if self.exists(name) else None
             if old is not None and old.kind != kind:
-                raise UsageError(f"{name} is the name of {_A[old.kind]} already.", hint=_OTHER_NAME)
+                raise UsageError(
+                    f"{name} is the name of {_A[old.kind]} already", hint="use another --name"
+                )
             previous = old.current if old is not None else None
             manifest = Manifest(
                 kind=kind,
@@ -151,8 +153,7 @@ class Library(LibraryReader):
                 previous=previous,
             )
             as_json = manifest.to_json()  # Before anything is written, in case it cannot be.
-            with os_errors_named(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             write_generation(folder, manifest.current, contents)
             write_file(folder / MANIFEST, as_json)
             remove_files(unreferenced_files(folder, manifest))
@@ -209,7 +210,7 @@ class Library(LibraryReader):
         with self.lock(old), self.lock(new):
             manifest = replace(self.manifest(old), name=target.name)
             if target.exists():
-                raise UsageError(f"There is already a folder for {new}.", hint=_OTHER_NAME)
+                raise UsageError(f"there is already a folder for {new}", hint="choose another name")
             was_last = self.last(manifest.kind) == source.name
             with os_errors_named(source):
                 source.rename(target)
@@ -234,8 +235,7 @@ class Library(LibraryReader):
     def set_last(self, kind: Kind, name: str) -> None:
         """Remember what was used last."""
         record = self._read_last() | {kind: check_name(name)}
-        with os_errors_named(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+        make_folder(self.root)
         write_file(self._last_path, f"{json.dumps(record, indent=2, sort_keys=True)}\n".encode())
 
     def _prune_folder(self, folder: Path) -> list[Path]:
@@ -250,8 +250,7 @@ class Library(LibraryReader):
 
     def _place_of_extra(self, name: str, filename: str) -> Path:
         path = self.extra_path(name, filename)
-        with os_errors_named(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return path
 
 

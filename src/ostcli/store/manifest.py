@@ -132,12 +132,12 @@ class Manifest:
             schema = _take(record, "schema", int)
             if schema > SCHEMA:
                 raise StoreError(
-                    f"{path} was written by a newer ost.",
-                    hint="Upgrade, for instance with `pipx upgrade ostcli`.",
+                    f"{path} was written by a newer ost",
+                    hint="run: pipx upgrade ostcli",
                 )
             return _manifest(record)
         except _WrongError as error:
-            raise DamagedError(f"{path} is not a manifest that ost can read: {error}.") from error
+            raise DamagedError(f"{path} is not a manifest that ost can read: {error}") from error
 
 
 class _WrongError(Exception):
@@ -296,8 +296,8 @@ def check_name(name: str) -> str:
     reason = _why_no_name(name)
     if reason is not None:
         raise UsageError(
-            f"{name!r} cannot be the name of a model: {reason}.",
-            hint=f"Try --name {slug(name)}.",
+            f"{name!r} cannot be the name of a model: {reason}",
+            hint=f"use a name such as {slug(name)}",
         )
     return name
 

@@ -135,7 +135,7 @@ class LibraryReader:
         except NotFoundError:
             raise
         except StoreError as error:
-            return [error.message.removesuffix(".")]
+            return [error.message]
         folder = self.folder(name)
         problems = (problems_of(folder, each) for each in manifest.generations())
         return list(dict.fromkeys(chain.from_iterable(problems)))  # They may share a keepsake.
@@ -194,13 +194,13 @@ class LibraryReader:
         try:
             return replace(Manifest.from_json(data, path=path), name=folder.name)
         except DamagedError as error:
-            hint = f"`ost models rm {folder.name}` removes it."
+            hint = f"to remove it, run: ost models rm {folder.name}"
             raise DamagedError(error.message, hint=hint) from error
 
     def _not_found(self, name: str) -> NotFoundError:
         close = difflib.get_close_matches(name, self.names())
-        hint = f"Did you mean {' or '.join(close)}?" if close else "`ost models` lists them all."
-        return NotFoundError(f"There is no model or adaptation called {name}.", hint=hint)
+        hint = f"did you mean {' or '.join(close)}?" if close else "run: ost models"
+        return NotFoundError(f"there is no model or adaptation called {name}", hint=hint)
 
 
 def _is_name(name: str) -> bool:

@@ -59,7 +59,7 @@ def decode_tensors(data: bytes, *, path: Path) -> dict[str, torch.Tensor]:
     try:
         return dict(safetensors.torch.load(data))
     except _DECODING_ERRORS as error:
-        raise DamagedError(f"{path} is not a whole safetensors file.") from error
+        raise DamagedError(f"{path} is not a whole safetensors file") from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -97,7 +97,7 @@ def check_tensors(
     for name in sorted(tensors.keys() | expected.keys()):
         problem = _problem_with(tensors.get(name), expected.get(name))
         if problem is not None:
-            raise DamagedError(f"{path}: {name} {problem}.")
+            raise DamagedError(f"{path}: {name} {problem}")
 
 
 def _problem_with(

@@ -70,9 +70,7 @@ class PhaseTwo:
 
     def table(self, networks: Networks) -> Table:
         """Return which total reaches which weights."""
-        return phase_two_table(
-            networks, self.config.reach, shared_learns=self.config.shared_learns
-        )
+        return phase_two_table(networks, self.config.reach, shared_learns=self.config.shared_learns)
 
     def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
         """Return the losses of one step of phase II."""

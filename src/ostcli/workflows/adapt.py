@@ -14,15 +14,16 @@ from ostcli.config import AdaptConfig, DeviceChoice, Finish, PretrainConfig, ada
 from ostcli.errors import DamagedError, NotFoundError, UsageError
 from ostcli.events import OnEvent, ignore_events
 from ostcli.images.finish import photo_finish
-from ostcli.images.folder import open_folder, reduce_to_working_size
+from ostcli.images.folder import open_folder, reduce_to_working_size, spread
 from ostcli.images.keepsake import open_keepsake, to_bytes_tensor
 from ostcli.images.read import read_picture
 from ostcli.images.sheet import contact_sheet
 from ostcli.method.augment import Pictures
 from ostcli.method.networks import Networks
+from ostcli.store.durable import sha256
 from ostcli.store.exchange import import_file
 from ostcli.store.library import Library, store_root
-from ostcli.store.manifest import Manifest, Parent, slug
+from ostcli.store.manifest import Manifest, Parent, check_name, slug
 from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.loop import Hooks, run
@@ -96,9 +97,7 @@ def open_model(
     name = find_model(reference, library)
     stored = library.open(name)
     if stored.manifest.kind != "model":
-        raise UsageError(
-            f"{name} is an adaptation, not a model", hint="see `ost models` for the models"
-        )
+        raise UsageError(f"{name} is an adaptation, not a model", hint="run: ost models")
     config = read_config(PretrainConfig, stored.manifest)
     pictures: Pictures = []
     if data is not None:
@@ -186,7 +185,7 @@ def adapt(
     opened = open_model(model, library, data=data, on_event=on_event)
     chosen = config if isinstance(config, AdaptConfig) else config(opened)
     where = example.resolve()
-    name = name or slug(f"{opened.name}+{example.stem}")
+    name = check_name(name or slug(f"{opened.name}+{example.stem}"))
     with library.lock(name):
         if fresh and library.exists(name):
             library.remove(name)
@@ -244,7 +243,7 @@ def prepare_adaptation(
     if not len(model.folder_pictures):
         raise UsageError(
             f"{model.name} was exported without pictures, so it cannot adapt by itself",
-            hint="run ost adapt with --data FOLDER, the folder of the look",
+            hint=f"run: ost adapt EXAMPLE --model {model.name} --data FOLDER",
         )
     prepare_arithmetic()
     networks = copy.deepcopy(model.networks).requires_grad_(True).train()
@@ -282,6 +281,11 @@ def _check_continues(
             f"the name {name} is taken by {manifest.facts.get('example', 'a model')}",
             hint="choose another --name, or --fresh to replace it",
         )
+    if manifest.facts.get("fingerprint") != sha256(example.read_bytes()):
+        raise UsageError(
+            f"{example} has changed since {name} was begun",
+            hint="use --fresh to adapt anew, or another --name",
+        )
     if manifest.parent != model.parent:
         raise UsageError(
             f"{name} was begun from another state of {model.name}",
@@ -299,8 +303,10 @@ def _make_job(
     device: torch.device,
 ) -> Job:
     trainer, schedule, batch = prepare_adaptation(picture, model, config, device)
+    data = example.read_bytes()
     facts: Mapping[str, Any] = {
         "example": str(example),
+        "fingerprint": sha256(data),
         "model": model.name,
         "model_config": model.config.to_json(),
     }
@@ -313,12 +319,15 @@ def _make_job(
         schedule=schedule,
         make_batch=batch,
         preview=lambda networks: preview_sheet(networks, picture, model, name),
-        keepsake={EXAMPLE_KEY: to_bytes_tensor(example.read_bytes())},
-        facts={**facts, **decide_finish(
-            reduce_to_working_size(picture, model.config.view),
-            model.folder_pictures,
-            model.config.look,
-        )},
+        keepsake={EXAMPLE_KEY: to_bytes_tensor(data)},
+        facts={
+            **facts,
+            **decide_finish(
+                reduce_to_working_size(picture, model.config.view),
+                model.folder_pictures,
+                model.config.look,
+            ),
+        },
     )
 
 
@@ -340,8 +349,7 @@ def preview_sheet(
         along(lambda s: networks.translate_ba(networks.translate_ab(s)), seen),
         photo_finish(seen, seen, trans_ab),
     ]
-    step = max(1, len(model.folder_pictures) // NUM_OF_B_IN_PREVIEW)
-    of_b = [model.folder_pictures[i * step] for i in range(NUM_OF_B_IN_PREVIEW)]
+    of_b = spread(model.folder_pictures, NUM_OF_B_IN_PREVIEW)
     rows: list[Sequence[Image.Image | None]] = [example_row]
     for image in of_b:
         trans_ba = along(networks.translate_ba, image)
@@ -357,6 +365,6 @@ def preview_sheet(
     return contact_sheet(
         rows,
         columns=["picture", "reconstructed", "translated", "there and back", "with finish"],
-        row_labels=["x of A", *["B"] * NUM_OF_B_IN_PREVIEW],
+        row_labels=["x of A", *["B"] * len(of_b)],
         title=title,
     )

@@ -13,12 +13,11 @@ from ostcli.config import (
     AdaptConfig,
     DeviceChoice,
     Finish,
-    LossWeights,
     OptimConfig,
     PretrainConfig,
     ViewConfig,
 )
-from ostcli.events import OnEvent, ignore_events
+from ostcli.events import Event, OnEvent, PreviewReady, Saved, ignore_events
 from ostcli.images.controls import (
     colour_match,
     mean_absolute_error,
@@ -40,13 +39,12 @@ NUM_SCENES = 120
 PHASE_ONE = PretrainConfig(
     view=ViewConfig(size=64, rotation=0.0),
     optim=OptimConfig(batch_size=2, average_decay=0.99),
-    steps=1500,
+    steps=1100,
 )
 PHASE_TWO = AdaptConfig(
     view=ViewConfig(size=64, rotation=0.0),
-    weights=LossWeights(),
     optim=OptimConfig(batch_size=2, average_decay=0.98),
-    steps=300,
+    steps=400,
 )
 
 
@@ -93,6 +91,11 @@ def demo(
     Returns:
         The errors, or None if it was stopped.
     """
+
+    def tell(event: Event) -> None:
+        if not isinstance(event, PreviewReady | Saved):  # They lie in a folder that goes away.
+            on_event(event)
+
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ost-demo-") as temporary:
         library = Library(Path(temporary) / "store")
@@ -104,7 +107,7 @@ def demo(
             name="winter",
             device=device,
             library=library,
-            on_event=on_event,
+            on_event=tell,
             should_stop=should_stop,
         )
         if not trained.finished:
@@ -115,7 +118,7 @@ def demo(
             name="summer",
             device=device,
             library=library,
-            on_event=on_event,
+            on_event=tell,
             should_stop=should_stop,
         )
         if not adapted.finished:

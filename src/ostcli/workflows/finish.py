@@ -5,6 +5,7 @@ from typing import Any
 from PIL import Image
 
 from ostcli.config import Finish, Look
+from ostcli.images.folder import spread
 from ostcli.images.texture import PHOTO_GAP_LIMIT, texture_gap
 from ostcli.method.augment import Pictures
 
@@ -28,8 +29,6 @@ def decide_finish(example: Image.Image, folder: Pictures, look: Look) -> dict[st
     """
     if look is Look.STRUCTURE:
         return {"finish": Finish.NETWORK.value}
-    step = max(1, len(folder) // NUM_COMPARED)
-    compared = [folder[index] for index in range(0, len(folder), step)][:NUM_COMPARED]
-    gap = texture_gap(example, compared)
+    gap = texture_gap(example, spread(folder, NUM_COMPARED))
     finish = Finish.PHOTO if gap <= PHOTO_GAP_LIMIT else Finish.NETWORK
     return {"finish": finish.value, "texture_gap": round(gap, 3)}

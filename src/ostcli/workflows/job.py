@@ -224,7 +224,8 @@ def check_same_settings(manifest: Manifest, config: Config, *, budget: Sequence[
     Raises:
         UsageError: something differs; names what.
     """
-    before, now = _flat(manifest.config), _flat(config.to_json())
+    settled = manifest.facts.get("precision", Precision.AUTO)
+    before, now = (_settled(values, settled) for values in (manifest.config, config.to_json()))
     differing = sorted(
         name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
     )
@@ -253,6 +254,12 @@ def load_networks(library: Library, name: str, network: NetworkConfig) -> Networ
     check_tensors(tensors, expected, path=library.folder(name))
     networks.load_state_dict(tensors)
     return networks.eval().requires_grad_(False)
+
+
+def _settled(values: Mapping[str, Any], precision: str) -> dict[str, Any]:
+    """Name every setting, with the number format that AUTO came to in the earlier run."""
+    flat = _flat(values)
+    return flat | {"precision": precision} if flat.get("precision") == Precision.AUTO else flat
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -66,7 +66,7 @@ def load_model(
     """Load a model or an adaptation for use.
 
     Args:
-        reference: a name, or the path of an exported model; the adaptation used last if None.
+        reference: a name, or the path of an exported file; the adaptation used last if None.
         device: where to compute.
         library: where models are kept; the user's if None.
 
@@ -77,11 +77,11 @@ def load_model(
     library = library or Library(store_root())
     where = choose_device(device)
     if reference is not None:
-        name = find_model(reference, library)
-        if library.manifest(name).kind == "model":
-            model = open_model(name, library)
+        reference = find_model(reference, library)
+        if library.manifest(reference).kind == "model":
+            model = open_model(reference, library)
             return LoadedModel(
-                name=name,
+                name=model.name,
                 networks=model.networks.to(where),
                 config=model.config,
                 finish=Finish.NETWORK,

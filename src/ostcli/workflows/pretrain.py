@@ -11,12 +11,12 @@ from PIL import Image
 from ostcli.config import DeviceChoice, PretrainConfig, pretrain_preset
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
-from ostcli.images.folder import PictureFolder, open_folder
+from ostcli.images.folder import PictureFolder, open_folder, spread
 from ostcli.images.keepsake import make_keepsake
 from ostcli.images.sheet import contact_sheet
 from ostcli.method.networks import Networks, build_networks
 from ostcli.store.library import Library, store_root
-from ostcli.store.manifest import slug
+from ostcli.store.manifest import check_name, slug
 from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.phases import PhaseOne
@@ -89,16 +89,14 @@ def pretrain(
     pictures = open_folder(folder, chosen.view, on_event)
     if not isinstance(config, PretrainConfig):
         chosen = config(len(pictures))
-    name = slug(name) if name and name != slug(name) else name or name_for(where, library)
+    name = check_name(name or name_for(where, library))
     with library.lock(name):
         if fresh and library.exists(name):
             library.remove(name)
         _check_continues(library, name, where, chosen, pictures, on_event)
         job = _make_job(library, name, where, chosen, pictures, choose_device(device))
         result = run_job(job, library, on_event, should_stop)
-    return PretrainResult(
-        **vars(result), num_pictures=len(pictures), failed=pictures.failed
-    )
+    return PretrainResult(**vars(result), num_pictures=len(pictures), failed=pictures.failed)
 
 
 def name_for(folder: Path, library: Library) -> str:
@@ -188,12 +186,11 @@ def _preview(
     networks: Networks, pictures: PictureFolder, config: PretrainConfig, name: str
 ) -> Image.Image:
     """Show pictures of the folder above their reconstructions."""
-    number = min(NUM_IN_PREVIEW, len(pictures))
-    originals = [pictures[i * len(pictures) // number] for i in range(number)]
+    originals = spread(pictures, NUM_IN_PREVIEW)
     reconstruct = Translator(networks, networks.reconstruct_bb, config.view).network_pixels
     return contact_sheet(
         [originals, [reconstruct(picture) for picture in originals]],
-        columns=[""] * number,
+        columns=[""] * len(originals),
         row_labels=["picture of B", "T_BB"],
         title=f"{name}: what the model makes of its own folder",
     )

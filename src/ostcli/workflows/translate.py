@@ -10,6 +10,7 @@ from typing import BinaryIO
 import torch
 
 from ostcli.config import (
+    ADAPT_EACH_STEPS,
     AdaptConfig,
     DeviceChoice,
     Direction,
@@ -17,7 +18,7 @@ from ostcli.config import (
     PretrainConfig,
     adapt_preset,
 )
-from ostcli.errors import InterruptedRun, NotFoundError, PictureError, UsageError
+from ostcli.errors import InputError, InterruptedRun, NotFoundError, PictureError, UsageError
 from ostcli.events import (
     Note,
     OnEvent,
@@ -31,7 +32,7 @@ from ostcli.images.find import FoundPicture, find_pictures, plan_outputs
 from ostcli.images.keepsake import bytes_of_tensor
 from ostcli.images.read import Picture, read_picture
 from ostcli.method.networks import Networks
-from ostcli.store.durable import write_file
+from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Manifest
 from ostcli.training.device import choose_device, is_out_of_memory
@@ -47,8 +48,6 @@ from ostcli.workflows.translator import Translator, path_to
 
 TranslatorFor = Callable[[Picture], Translator]
 """What a picture is translated by: one for all, or one made for it."""
-ADAPT_EACH_STEPS = 150
-"""Steps of phase II for each input of `--adapt-each`: about half a minute on two cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +94,7 @@ def translate(
     suffix: str | None = None,
     overwrite: bool = False,
     adapt_each: bool = False,
-    steps: int | None = None,
+    steps: int = ADAPT_EACH_STEPS,
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
@@ -113,7 +112,7 @@ def translate(
         suffix: format of the outputs, such as ".png"; that of each input if None.
         overwrite: write again what is there already.
         adapt_each: adapt to every input by itself before it is translated (the paper's own use).
-        steps: of each such adaptation; the preset's if None.
+        steps: of each such adaptation.
         device: where to compute.
         library: where models are kept; the user's if None.
         on_event: told of each picture.
@@ -123,6 +122,7 @@ def translate(
         NotFoundError: there is no adaptation.
         InputError: an input is missing, two outputs would collide, or one would be an input.
         InterruptedRun: a stop was asked for; whatever was written is whole.
+        StoreError, ResourceError: an output cannot be written.
     """
     library = library or Library(store_root())
     start = time.monotonic()
@@ -161,16 +161,17 @@ def translate(
         try:
             source = _read(picture, opened, is_example=not inputs)
             data = _encoded(source, translator_for(source), output.suffix)
-        except PictureError as error:
-            failed.append((picture.path, error.reason))
-            on_event(PictureFailed(path=picture.path, reason=error.reason))
+        except InputError as error:
+            reason = error.reason if isinstance(error, PictureError) else error.message
+            failed.append((picture.path, reason))
+            on_event(PictureFailed(path=picture.path, reason=reason))
             continue
         if should_stop():
             raise InterruptedRun(
                 f"stopped after {len(written)} of {len(found)} pictures",
                 hint="the same command goes on with those that are missing",
             )
-        output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(output.parent)
         write_file(output, data)
         written.append(output)
         on_event(
@@ -284,14 +285,14 @@ def _adapted_each(
     finish: Finish,
     strength: float,
     device: torch.device,
-    steps: int | None,
+    steps: int,
     should_stop: Callable[[], bool],
     on_event: OnEvent,
 ) -> TranslatorFor:
     """Adapt the adaptation's model to every picture before it is translated to B."""
     model = open_model(parent_of(adaptation, library), library)
     config = adapt_preset(model.config, num_pictures=model.num_pictures)
-    config = replace(config, steps=steps or ADAPT_EACH_STEPS, minutes=None)
+    config = replace(config, steps=steps, minutes=None)
 
     def translator_for(picture: Picture) -> Translator:
         networks = adapt_in_memory(picture.image, model, config, device, on_event, should_stop)

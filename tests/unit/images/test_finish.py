@@ -193,7 +193,6 @@ def test_photo_finish_recolours_the_source_at_its_own_size():
     assert np.abs(np.array(result) - np.array(large) / 2.0).mean() < 2
 
 
-
 def test_default_radius_follows_the_shorter_side_down_to_a_minimum():
     assert default_radius((256, 512)) == 8
     assert default_radius((1024, 900)) > default_radius((256, 512))

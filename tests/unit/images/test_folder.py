@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from ostcli.config import ViewConfig
 from ostcli.errors import InputError
 from ostcli.events import Collected, PictureFailed, PicturesFound
 from ostcli.images import folder as folder_module
-from ostcli.images.folder import open_folder, reduce_to_working_size
+from ostcli.images.folder import open_folder, reduce_to_working_size, spread
 
 VIEW = ViewConfig(size=16)
 
@@ -165,3 +166,30 @@ def test_the_fingerprint_does_not_depend_on_where_the_folder_lies(picture_folder
     there = here.rename(here.with_name("there"))
 
     assert open_quietly(there).fingerprint == before
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "taken"),
+    [(1, 3, [0]), (3, 3, [0, 1, 2]), (7, 3, [0, 2, 4]), (240, 4, [0, 60, 120, 180])],
+)
+def test_a_selection_is_spread_over_all_pictures(count, most, taken):
+    assert spread(range(count), most) == taken
+
+
+def test_ctrl_c_while_decoding_drops_what_has_not_begun(picture_folder, monkeypatch):
+    folder, decoded = picture_folder(40), []
+    (folder / "00.png").write_bytes(b"nonsense")
+    decode = folder_module._try_decode
+
+    def slowly(path, view):
+        decoded.append(path)
+        time.sleep(0.01)
+        return decode(path, view)
+
+    def stop(event):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder_module, "_try_decode", slowly)
+    with pytest.raises(KeyboardInterrupt):
+        open_folder(folder, VIEW, stop)
+    assert len(decoded) < 40

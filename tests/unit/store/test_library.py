@@ -139,7 +139,7 @@ def test_a_name_that_is_not_there_brings_close_ones_to_mind(library):
     save(library)
     with pytest.raises(NotFoundError) as caught:
         library.manifest("wintr")
-    assert caught.value.hint == "Did you mean winter?"
+    assert caught.value.hint == "did you mean winter?"
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "", ".locks"])
@@ -260,7 +260,7 @@ def test_two_damaged_saves_are_an_error_that_says_what_to_run(library):
     flip_bit(path_of(library, "state", generation="previous"))
     with pytest.raises(DamagedError, match=r"000002\.safetensors") as caught:
         library.open("winter")
-    assert "ost pretrain --name winter --fresh" in caught.value.hint
+    assert "ost pretrain FOLDER --name winter --fresh" in caught.value.hint
     assert len(library.verify("winter")) == 2
 
 

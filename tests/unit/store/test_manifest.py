@@ -190,7 +190,7 @@ def test_a_name_is_the_same_however_it_was_typed():
 def test_names_that_some_system_refuses_are_usage_errors(name):
     with pytest.raises(UsageError, match="cannot be the name") as caught:
         check_name(name)
-    suggestion = caught.value.hint.removeprefix("Try --name ").removesuffix(".")
+    suggestion = caught.value.hint.removeprefix("use a name such as ")
     assert check_name(suggestion) == suggestion
 
 

@@ -1,0 +1,258 @@
+"""Phase II on one example: continued, guarded, and independent of the folder."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ostcli.config import AdaptConfig, Finish
+from ostcli.errors import DamagedError, NotFoundError, PictureError, UsageError
+from ostcli.events import Collected, Note, PicturesFound, StepDone, TrainingPlanned
+from ostcli.images.keepsake import bytes_of_tensor
+from ostcli.images.read import read_picture
+from ostcli.store.exchange import export_file
+from ostcli.store.library import Library
+from ostcli.workflows.adapt import EXAMPLE_KEY, Model, adapt, adapt_in_memory, open_model
+from ostcli.workflows.load import load_model
+from ostcli.workflows.pretrain import pretrain
+
+
+def of(kind, events):
+    return [event for event in events.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def fit(trained, phase_two):
+    """Adapt with small settings in the library that holds "snow"."""
+
+    def call(example, config=phase_two, **options):
+        return adapt(example, config, **{"library": trained, **options})
+
+    return call
+
+
+@pytest.fixture
+def without_pictures(trained, tmp_path):
+    """Export "snow" without pictures and give the file."""
+    return export_file(trained, "snow", tmp_path / "bare.safetensors", with_pictures=False)
+
+
+def test_an_example_gives_an_adaptation_that_knows_its_model(fit, trained, summer):
+    events = Collected()
+    result = fit(summer, on_event=events)
+
+    assert (result.name, result.model, result.step) == ("snow+summer", "snow", 5)
+    assert (result.finished, result.example) == (True, summer.resolve())
+    assert result.finish in (Finish.PHOTO, Finish.NETWORK)
+    assert result.preview.read_bytes().startswith(b"\x89PNG")
+    manifest = trained.manifest("snow+summer")
+    assert manifest.kind == "adaptation"
+    assert trained.find_parent(manifest) == manifest.parent.name == "snow"
+    assert manifest.parent.sha256 == trained.manifest("snow").current.files["weights"].sha256
+    kept = trained.open("snow+summer").tensors("keepsake")[EXAMPLE_KEY]
+    assert bytes_of_tensor(kept) == summer.read_bytes()
+    assert trained.last("adaptation") == "snow+summer"
+    assert {"rec_b", "rec_a", "cycle_a", "gan_ab"} <= of(StepDone, events)[0].losses.keys()
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4])
+def test_a_stopped_run_that_goes_on_equals_one_that_was_not_stopped(
+    fit, trained, summer, tmp_path, stop_after, saved_bytes, stop
+):
+    shutil.copytree(trained.root, tmp_path / "other")
+    other = Library(tmp_path / "other")
+    fit(summer, library=other)
+
+    first = fit(summer, should_stop=stop_after(stop))
+    assert (first.step, first.finished) == (stop, False)
+    second = fit(summer)
+
+    assert (second.step, second.finished) == (5, True)
+    assert saved_bytes(trained, "snow+summer") == saved_bytes(other, "snow+summer")
+
+
+def test_the_model_is_left_as_it_was(fit, trained, summer, bytes_below):
+    before = bytes_below(trained.folder("snow"))
+    fit(summer)
+    assert bytes_below(trained.folder("snow")) == before
+
+
+def test_a_finished_run_is_not_run_again_and_a_longer_one_goes_on(
+    fit, trained, summer, phase_two, bytes_below
+):
+    fit(summer)
+    before, events = bytes_below(trained.folder("snow+summer")), Collected()
+    assert fit(summer, on_event=events).finished
+    assert not of(TrainingPlanned, events)
+    assert bytes_below(trained.folder("snow+summer")) == before
+
+    assert fit(summer, replace(phase_two, steps=7), on_event=events).step == 7
+    assert of(TrainingPlanned, events)[0].first_step == 5
+
+
+def test_a_damaged_save_is_made_good_from_the_one_before(
+    fit, trained, summer, stop_after, saved_bytes
+):
+    fit(summer, name="whole")
+    fit(summer, should_stop=stop_after(2))
+    fit(summer, should_stop=stop_after(1))
+    state = trained.manifest("snow+summer").current.files["state"].name
+    (trained.folder("snow+summer") / state).write_bytes(b"nonsense")
+    events = Collected()
+
+    assert fit(summer, on_event=events).finished
+
+    assert [note.warning for note in of(Note, events)] == [True]
+    assert of(TrainingPlanned, events)[0].first_step == 2
+    assert saved_bytes(trained, "snow+summer") == saved_bytes(trained, "whole")
+
+
+def test_other_settings_are_refused_unless_fresh(fit, trained, summer, phase_two):
+    fit(summer)
+    other = replace(phase_two, seed=3)
+    with pytest.raises(UsageError, match=r"begun with other settings \(seed 0 → 3\)") as caught:
+        fit(summer, other)
+    assert "--fresh" in caught.value.hint
+    assert fit(summer, other, fresh=True).step == 5
+    assert trained.manifest("snow+summer").config["seed"] == 3
+
+
+def test_another_example_does_not_take_over_a_name(fit, summer, meadow):
+    fit(summer, name="mine")
+    for name, taken_by in (("mine", summer.resolve()), ("snow", "a model")):
+        with pytest.raises(UsageError) as caught:
+            fit(meadow, name=name)
+        assert caught.value.message == f"the name {name} is taken by {taken_by}"
+        assert "--name" in caught.value.hint
+
+
+def test_an_example_that_has_changed_is_another_one(fit, summer, meadow):
+    fit(summer)
+    shutil.copy(meadow, summer)
+    with pytest.raises(UsageError, match=r"summer\.png has changed since snow\+summer was begun"):
+        fit(summer)
+    assert fit(summer, fresh=True).finished
+
+
+def test_a_model_that_was_trained_on_wants_a_new_adaptation(fit, trained, summer, snow, phase_one):
+    fit(summer)
+    pretrain(snow, replace(phase_one, steps=8), library=trained)
+    with pytest.raises(UsageError, match="begun from another state of snow"):
+        fit(summer)
+    assert fit(summer, fresh=True).finished
+
+
+def test_the_model_used_last_is_the_one_meant(fit, trained, summer, winter, phase_one):
+    pretrain(winter, phase_one, library=trained)
+    assert fit(summer).model == "winter"
+    assert fit(summer, model="snow").model == "snow"
+    assert trained.last("model") == "snow"
+
+
+def test_the_folder_may_be_gone(library, winter, summer, phase_one, phase_two):
+    pretrain(winter, phase_one, library=library)
+    shutil.rmtree(winter)
+    assert adapt(summer, phase_two, library=library).finished
+
+
+def test_an_exported_file_is_a_model(fit, trained, library, summer, tmp_path, saved_bytes):
+    exported = export_file(trained, "snow", tmp_path / "sent.safetensors")
+    result = fit(summer, model=str(exported), library=library)
+    assert (result.model, result.finished) == ("snow", True)
+    assert library.find_parent(library.manifest(result.name)) == "snow"
+    fit(summer)
+    assert saved_bytes(library, result.name) == saved_bytes(trained, result.name)
+
+
+def test_a_model_without_pictures_says_what_to_do(fit, library, summer, without_pictures):
+    with pytest.raises(UsageError) as caught:
+        fit(summer, model=str(without_pictures), library=library)
+    assert caught.value.message == (
+        "snow was exported without pictures, so it cannot adapt by itself"
+    )
+    assert caught.value.hint == "run: ost adapt EXAMPLE --model snow --data FOLDER"
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_model_without_pictures_adapts_with_a_folder(
+    fit, library, summer, picture_folder, without_pictures, count
+):
+    events, folder = Collected(), picture_folder(count)
+    result = fit(summer, model=str(without_pictures), data=folder, library=library, on_event=events)
+    assert result.finished
+    assert of(PicturesFound, events)[0].num_pictures == count
+
+
+def test_a_model_without_pictures_still_reconstructs(trained, library, pictures, without_pictures):
+    picture = pictures(1)[0]
+    bare = load_model(str(without_pictures), library=library).reconstruct(picture)
+    assert bare.tobytes() == load_model("snow", library=trained).reconstruct(picture).tobytes()
+
+
+def test_settings_may_follow_from_the_model(fit, phase_two, summer):
+    seen = []
+
+    def config(model):
+        seen.append((model.name, model.num_pictures, len(model.folder_pictures)))
+        return phase_two
+
+    assert fit(summer, config).finished
+    assert seen == [("snow", 4, 240)]
+
+
+def test_without_settings_they_are_the_presets(trained, summer, stop_after):
+    adapt(summer, library=trained, should_stop=stop_after(1))
+    assert trained.manifest("snow+summer").config["steps"] == AdaptConfig().steps
+
+
+def test_a_broken_example_is_refused_before_all_else(fit, tmp_path, trained):
+    (tmp_path / "bad.png").write_bytes(b"nonsense")
+    with pytest.raises(PictureError, match=r"bad\.png"):
+        fit(tmp_path / "bad.png")
+    assert trained.names() == ["snow", "snow+meadow"]
+
+
+def test_an_adaptation_is_no_model(fit, summer):
+    with pytest.raises(UsageError, match=r"snow\+meadow is an adaptation, not a model"):
+        fit(summer, model="snow+meadow")
+
+
+def test_without_a_model_it_says_what_to_run(fit, library, summer):
+    with pytest.raises(NotFoundError) as caught:
+        fit(summer, library=library)
+    assert caught.value.hint == "run: ost pretrain FOLDER"
+    with pytest.raises(NotFoundError, match="called nothing"):
+        fit(summer, model="nothing")
+
+
+def test_settings_of_another_version_are_damage(trained):
+    manifest = trained.manifest("snow")
+    trained.commit(
+        "snow",
+        kind="model",
+        config={**manifest.config, "colour": "red"},
+        facts=manifest.facts,
+        step=6,
+        files={"weights": trained.open("snow").tensors("weights")},
+    )
+    with pytest.raises(DamagedError, match="unknown fields") as caught:
+        open_model("snow", trained)
+    assert "--fresh" in caught.value.hint
+
+
+def test_adapting_in_memory_gives_the_stored_weights_and_stores_nothing(
+    fit, trained, summer, phase_two, bytes_below
+):
+    fit(summer)
+    before = bytes_below(trained.root)
+    model = open_model("snow", trained)
+    assert isinstance(model, Model)
+    raw = {name: tensor.clone() for name, tensor in model.networks.state_dict().items()}
+
+    networks = adapt_in_memory(read_picture(summer).image, model, phase_two, torch.device("cpu"))
+
+    stored = trained.open("snow+summer").tensors("weights")
+    assert all(torch.equal(stored[n], t) for n, t in networks.state_dict().items())
+    assert all(torch.equal(raw[n], t) for n, t in model.networks.state_dict().items())
+    assert bytes_below(trained.root) == before

@@ -1,0 +1,269 @@
+"""Phase I of a folder: continued, guarded, safe. (`ost pretrain` without its terminal.)"""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ostcli.config import Precision
+from ostcli.errors import InputError, ResourceError, TrainingFailedError, UsageError
+from ostcli.events import (
+    Collected,
+    Note,
+    PictureFailed,
+    PreviewReady,
+    RolledBack,
+    Saved,
+    StepDone,
+    TrainingPlanned,
+)
+from ostcli.images.keepsake import NUM_CROPS
+from ostcli.method.losses import reconstruction_loss
+from ostcli.workflows.load import load_model
+from ostcli.workflows.pretrain import name_for, pretrain
+
+
+def of(kind, events):
+    return [event for event in events.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def learn(library, phase_one):
+    """Pretrain with small settings into the test's library."""
+
+    def call(folder, config=phase_one, **options):
+        return pretrain(folder, config, **{"library": library, **options})
+
+    return call
+
+
+def test_a_folder_gives_a_model_with_its_pictures_losses_and_preview(learn, library, winter):
+    events = Collected()
+    result = learn(winter, on_event=events)
+
+    assert (result.name, result.step, result.finished) == ("winter", 6, True)
+    assert (result.num_pictures, result.failed) == (5, ())
+    assert result.path == library.folder("winter")
+    assert result.preview.read_bytes().startswith(b"\x89PNG")
+    manifest = library.manifest("winter")
+    assert (manifest.kind, manifest.parent, manifest.current.step) == ("model", None, 6)
+    assert manifest.facts["folder"] == str(winter.resolve())
+    assert manifest.facts["finished"]
+    assert len(library.open("winter").tensors("keepsake")) == NUM_CROPS
+    assert library.last("model") == "winter"
+    assert [event.step for event in of(StepDone, events)] == [1, 2, 3, 4, 5, 6]
+    assert of(Saved, events)[-1].step == 6
+    assert of(PreviewReady, events)[-1].path == result.preview
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5])
+def test_a_stopped_run_that_goes_on_equals_one_that_was_not_stopped(
+    learn, library, winter, tmp_path, stop_after, saved_bytes, stop
+):
+    other = type(library)(tmp_path / "other")
+    learn(winter, library=other)
+
+    first = learn(winter, should_stop=stop_after(stop))
+    assert (first.step, first.finished) == (stop, False)
+    second = learn(winter)
+
+    assert (second.step, second.finished) == (6, True)
+    assert saved_bytes(library, "winter") == saved_bytes(other, "winter")
+
+
+def test_going_on_begins_where_it_stopped(learn, winter, stop_after):
+    events = Collected()
+    learn(winter, should_stop=stop_after(2))
+    learn(winter, on_event=events)
+    assert of(TrainingPlanned, events)[0].first_step == 2
+    assert [event.step for event in of(StepDone, events)] == [3, 4, 5, 6]
+    assert not of(Note, events)
+
+
+def test_a_finished_run_is_not_run_again(learn, library, winter, bytes_below):
+    learn(winter)
+    before, events = bytes_below(library.folder("winter")), Collected()
+
+    result = learn(winter, on_event=events)
+
+    assert (result.step, result.finished) == (6, True)
+    assert not of(TrainingPlanned, events)
+    assert bytes_below(library.folder("winter")) == before
+
+
+def test_a_longer_budget_goes_on(learn, winter, phase_one):
+    learn(winter)
+    events = Collected()
+    result = learn(winter, replace(phase_one, steps=8), on_event=events)
+    assert (result.step, result.finished) == (8, True)
+    assert of(TrainingPlanned, events)[0].first_step == 6
+
+
+def test_other_settings_are_refused_by_name(learn, winter, phase_one):
+    learn(winter)
+    other = replace(phase_one, seed=1, optim=replace(phase_one.optim, learning_rate=2e-3), steps=9)
+    with pytest.raises(UsageError) as caught:
+        learn(winter, other)
+    assert caught.value.message == (
+        "winter was begun with other settings (optim.learning_rate 0.001 → 0.002, seed 0 → 1)"
+    )
+    assert "--fresh" in caught.value.hint
+
+
+def test_the_number_format_that_auto_came_to_is_no_other_setting(learn, winter, phase_one):
+    learn(winter, replace(phase_one, precision=Precision.AUTO))
+    settled = learn(winter, replace(phase_one, precision=Precision.AUTO, steps=7))
+    precision = Precision(settled.facts["precision"])
+    assert learn(winter, replace(phase_one, precision=precision, steps=8)).step == 8
+    other = Precision.FP32 if precision is Precision.BF16 else Precision.BF16
+    with pytest.raises(UsageError, match=f"precision {precision} → {other}"):
+        learn(winter, replace(phase_one, precision=other))
+
+
+def test_another_folder_does_not_take_over_a_name(learn, winter, picture_folder):
+    learn(winter)
+    spring = picture_folder(2, name="spring")
+    with pytest.raises(UsageError) as caught:
+        learn(spring, name="winter")
+    assert caught.value.message == f"the name winter is taken by {winter.resolve()}"
+    assert "--name" in caught.value.hint
+
+
+def test_fresh_starts_over(learn, library, winter, phase_one, saved_bytes):
+    learn(winter, replace(phase_one, seed=1))
+    assert learn(winter, fresh=True).step == 6
+    again = saved_bytes(library, "winter")
+    learn(winter, name="other")
+    assert again == saved_bytes(library, "other")
+    assert library.manifest("winter").previous is None
+
+
+def test_folders_of_one_name_get_models_of_different_names(learn, tmp_path, pictures):
+    folders = [tmp_path / place / "winter" for place in "abc"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        pictures(1)[0].save(folder / "0.png")
+    names = [learn(folder).name for folder in folders]
+    assert names == ["winter", "winter-2", "winter-3"]
+    assert [learn(folder).name for folder in folders] == names
+
+
+def test_a_name_of_an_adaptation_is_passed_over(trained, tmp_path):
+    assert name_for(tmp_path / "snow+meadow", trained) == "snow+meadow-2"
+
+
+def test_a_name_that_cannot_be_one_is_refused_before_training(learn, winter):
+    events = Collected()
+    with pytest.raises(UsageError, match="cannot be the name"):
+        learn(winter, name="../winter", on_event=events)
+    assert not of(TrainingPlanned, events)
+
+
+def test_a_changed_folder_is_told_and_gone_on_with(learn, winter, pictures, stop_after):
+    learn(winter, should_stop=stop_after(2))
+    pictures(7)[6].save(winter / "new.png")
+    events = Collected()
+    result = learn(winter, on_event=events)
+    [note] = of(Note, events)
+    assert note.warning
+    assert "have changed since winter was begun" in note.text
+    assert (result.step, result.num_pictures) == (6, 6)
+
+
+def test_a_damaged_save_is_made_good_from_the_one_before(
+    learn, library, winter, tmp_path, stop_after, saved_bytes
+):
+    learn(winter, should_stop=stop_after(2))
+    learn(winter, should_stop=stop_after(2))
+    weights = library.folder("winter") / library.manifest("winter").current.files["weights"].name
+    weights.write_bytes(weights.read_bytes()[:-1])
+    events = Collected()
+
+    result = learn(winter, on_event=events)
+
+    [note] = of(Note, events)
+    assert note.warning
+    assert weights.name in note.text
+    assert "of step 2, is used instead" in note.text
+    assert of(TrainingPlanned, events)[0].first_step == 2
+    other = type(library)(tmp_path / "other")
+    learn(winter, library=other)
+    assert result.finished
+    assert saved_bytes(library, "winter") == saved_bytes(other, "winter")
+
+
+def test_settings_may_follow_from_the_number_of_pictures(learn, winter, phase_one):
+    result = learn(winter, lambda n: replace(phase_one, steps=max(2, n - 1)))
+    assert result.step == 4
+
+
+def test_pictures_that_cannot_be_read_are_named(learn, winter):
+    (winter / "bad.png").write_bytes(b"nonsense")
+    events = Collected()
+    result = learn(winter, on_event=events)
+    assert result.num_pictures == 5
+    assert [path.name for path, _ in result.failed] == ["bad.png"]
+    assert of(PictureFailed, events)[0].path == winter / "bad.png"
+
+
+def test_a_folder_without_pictures_leaves_nothing_in_the_store(learn, library, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no picture"):
+        learn(tmp_path / "empty")
+    assert not library.root.exists()
+
+
+class NotANumber:
+    """Spoil the folder's reconstruction loss in some of its calls."""
+
+    def __init__(self, monkeypatch, calls):
+        self.calls, self.number = calls, 0
+        self.loss = reconstruction_loss
+        monkeypatch.setattr("ostcli.method.phase_one.reconstruction_loss", self)
+
+    def __call__(self, *tensors):
+        self.number += 1
+        return self.loss(*tensors) * (math.nan if self.number in self.calls else 1.0)
+
+
+MEASURING = 4
+"""Steps on a copy before the first."""
+
+
+def test_a_loss_that_is_no_number_rolls_back_and_the_model_is_good(
+    learn, library, winter, monkeypatch
+):
+    NotANumber(monkeypatch, {MEASURING + 4})
+    events = Collected()
+
+    result = learn(winter, on_event=events)
+
+    [back] = of(RolledBack, events)
+    assert (back.from_step, back.to_step, back.learning_rate) == (4, 0, 5e-4)
+    assert back.reason == "the loss rec_b is not a finite number"
+    assert (result.step, result.finished) == (6, True)
+    for role in ("weights", "state"):
+        tensors = library.open("winter").tensors(role)
+        finite = {n: bool(torch.isfinite(t).all()) for n, t in tensors.items() if n != "health"}
+        assert all(finite.values()), [name for name in finite if not finite[name]]
+
+
+def test_training_that_fails_again_and_again_keeps_the_last_good_state(
+    learn, library, winter, monkeypatch, pictures
+):
+    NotANumber(monkeypatch, range(MEASURING + 1, 1000))
+    with pytest.raises(TrainingFailedError, match="failed 4 times") as caught:
+        learn(winter)
+    assert "--seed" in caught.value.hint
+    picture = pictures(1)[0]
+    assert load_model("winter", library=library).reconstruct(picture).size == picture.size
+
+
+def test_a_want_of_memory_is_a_sentence(learn, winter, monkeypatch):
+    def full(*_arguments, **_options):
+        raise torch.OutOfMemoryError("out of memory")
+
+    monkeypatch.setattr("ostcli.training.phases.phase_one_step", full)
+    with pytest.raises(ResourceError, match="out of memory while training 'winter' on the CPU"):
+        learn(winter)

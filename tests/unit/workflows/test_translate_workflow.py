@@ -1,0 +1,414 @@
+"""Pictures to pictures: size, detail, order and safety of what is written."""
+
+import errno
+import io
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from ostcli.config import ADAPT_EACH_STEPS, Direction, Finish
+from ostcli.errors import (
+    InputError,
+    InterruptedRun,
+    NotFoundError,
+    PictureError,
+    ResourceError,
+    StoreError,
+    UsageError,
+)
+from ostcli.events import (
+    Collected,
+    Note,
+    PictureDone,
+    PictureFailed,
+    PictureSkipped,
+    TrainingPlanned,
+)
+from ostcli.store.exchange import export_file, import_file
+from ostcli.workflows import translate as module
+from ostcli.workflows.adapt import adapt
+from ostcli.workflows.pretrain import pretrain
+from ostcli.workflows.translate import open_adaptation, parent_of, translate, translate_stream
+from ostcli.workflows.translator import Translator
+
+FINISHES = (Finish.PHOTO, Finish.NETWORK)
+
+
+def of(kind, events):
+    return [event for event in events.events if isinstance(event, kind)]
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def convert(trained, out):
+    """Translate by "snow+meadow" into the folder `out`."""
+
+    def call(*inputs, **options):
+        given = {"to": Direction.B, "out": out, "library": trained, **options}
+        return translate(inputs, **given)
+
+    return call
+
+
+@pytest.fixture
+def save(tmp_path, noise_picture):
+    """Save a picture of noise, or the one given, under a name."""
+
+    def call(name="one.png", width=48, height=40, image=None, **options):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        (image or noise_picture(width, height)).save(path, **options)
+        return path
+
+    return call
+
+
+# The example
+
+
+def test_without_inputs_the_example_is_translated(convert, meadow, out):
+    result = convert()
+    assert result.outputs == (out / "meadow.png",)
+    assert (result.adaptation, result.to) == ("snow+meadow", Direction.B)
+    assert pixels(out / "meadow.png").shape == pixels(meadow).shape
+    assert not np.array_equal(pixels(out / "meadow.png"), pixels(meadow))
+
+
+def test_the_example_is_translated_when_its_file_has_moved(trained, tmp_path, phase_two, save, out):
+    example = save("away/moor.png")
+    adapt(example, phase_two, library=trained)
+    here = translate([example], to=Direction.B, out=tmp_path / "before", library=trained)
+    shutil.rmtree(example.parent)
+
+    result = translate((), to=Direction.B, out=out, library=trained)
+
+    assert result.adaptation == "snow+moor"
+    assert result.outputs == (out / "moor.png",)
+    assert (out / "moor.png").read_bytes() == here.outputs[0].read_bytes()
+
+
+def test_an_adaptation_that_has_travelled_translates_the_same(
+    convert, trained, library, tmp_path, out
+):
+    convert()
+    exported = export_file(trained, "snow+meadow", tmp_path / "sent.safetensors")
+    import_file(library, exported)
+    [there] = convert(out=tmp_path / "there", library=library).outputs
+    assert there.read_bytes() == (out / "meadow.png").read_bytes()
+
+
+def test_an_adaptation_sent_without_pictures_needs_the_file(
+    convert, trained, library, tmp_path, meadow, save
+):
+    exported = export_file(
+        trained, "snow+meadow", tmp_path / "sent.safetensors", with_pictures=False
+    )
+    import_file(library, exported)
+    assert convert(library=library).outputs  # The example is still where it was.
+    assert convert(save(), library=library).outputs
+
+
+# Each picture
+
+
+@pytest.mark.parametrize("finish", FINISHES)
+@pytest.mark.parametrize(
+    ("width", "height"), [(1, 1), (17, 33), (300, 5), (3, 250), (32, 32), (150, 90)]
+)
+def test_every_size_is_kept(convert, save, finish, width, height):
+    result = convert(save(width=width, height=height), finish=finish)
+    assert result.failed == ()
+    assert pixels(result.outputs[0]).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize("finish", FINISHES)
+def test_transparency_is_carried(convert, save, finish):
+    alpha = Image.linear_gradient("L").resize((48, 40))
+    path = save()
+    with Image.open(path) as image:
+        image.putalpha(alpha)
+        image.save(path)
+    with Image.open(convert(path, finish=finish).outputs[0]) as made:
+        assert made.mode == "RGBA"
+        assert made.getchannel("A").tobytes() == alpha.tobytes()
+
+
+def test_grey_pictures_get_colours(convert, save):
+    path = save(image=Image.radial_gradient("L").resize((41, 29)))
+    with Image.open(convert(path, finish=Finish.NETWORK).outputs[0]) as made:
+        assert (made.mode, made.size) == ("RGB", (41, 29))
+
+
+def test_exif_is_kept_but_for_the_orientation(convert, save):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Make] = "Pinhole & Sons"
+    exif[ExifTags.Base.Orientation] = 6
+    path = save("turned.jpg", exif=exif)
+    with Image.open(convert(path).outputs[0]) as made:
+        assert made.format == "JPEG"
+        assert made.size == (40, 48)  # Upright.
+        assert made.getexif()[ExifTags.Base.Make] == "Pinhole & Sons"
+        assert ExifTags.Base.Orientation not in made.getexif()
+
+
+@pytest.mark.parametrize("finish", FINISHES)
+@pytest.mark.parametrize("width", [48, 150])
+def test_strength_zero_gives_the_source_exactly(convert, save, finish, width):
+    path = save(width=width)
+    [made] = convert(path, strength=0.0, finish=finish).outputs
+    assert np.array_equal(pixels(made), pixels(path))
+
+
+def test_half_the_strength_lies_between(convert, save, tmp_path):
+    path = save()
+    whole, half = (
+        pixels(convert(path, strength=s, out=tmp_path / str(s)).outputs[0]).astype(int)
+        for s in (1.0, 0.5)
+    )
+    assert np.abs(half - (pixels(path) + whole) / 2).max() <= 1
+
+
+@pytest.mark.parametrize("finish", FINISHES)
+def test_the_two_directions_differ(convert, save, tmp_path, finish):
+    path = save()
+    to_a, to_b = (
+        pixels(convert(path, to=to, out=tmp_path / to, finish=finish).outputs[0])
+        for to in Direction
+    )
+    assert not np.array_equal(to_a, to_b)
+
+
+def test_by_default_it_goes_beside_the_working_folder(convert, save, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for to in Direction:
+        assert convert(save(), to=to, out=None).outputs == (Path(f"translated-{to}/one.png"),)
+
+
+# The batch
+
+
+def test_folders_keep_their_structure_and_formats(convert, save, out):
+    save("in/b.png"), save("in/a.jpg"), save("more/deep.webp")
+    shutil.move(save("more/deep.webp").parent, save("in/b.png").parent / "more")
+    events = Collected()
+
+    result = convert(out.parent / "in", on_event=events)
+
+    assert [path.relative_to(out).as_posix() for path in result.outputs] == [
+        "a.jpg", "b.png", "more/deep.webp"
+    ]  # fmt: skip
+    assert [(e.index, e.num_pictures, e.output) for e in of(PictureDone, events)] == [
+        (number, 3, path) for number, path in enumerate(result.outputs, start=1)
+    ]
+    [note] = of(Note, events)
+    assert "--adapt-each" in note.text
+
+
+def test_another_format_may_be_asked_for(convert, save, out):
+    assert convert(save("one.jpg"), suffix=".png").outputs == (out / "one.png",)
+
+
+def test_what_is_there_is_skipped_unless_overwriting(convert, save, out):
+    path = save()
+    convert(path)
+    (out / "one.png").write_bytes(b"mine")
+    events = Collected()
+
+    again = convert(path, on_event=events)
+    assert (again.outputs, again.skipped) == ((), (out / "one.png",))
+    assert (out / "one.png").read_bytes() == b"mine"
+    assert of(PictureSkipped, events) == [PictureSkipped(source=path, output=out / "one.png")]
+
+    over = convert(path, overwrite=True)
+    assert (over.outputs, over.skipped) == ((out / "one.png",), ())
+    assert pixels(out / "one.png").shape == (40, 48, 3)
+
+
+def test_a_broken_picture_does_not_stop_the_others(convert, save, tmp_path, out):
+    good, bad, last = save("a.png"), tmp_path / "b.png", save("c.png")
+    bad.write_bytes(good.read_bytes()[:80])
+    events = Collected()
+
+    result = convert(good, bad, last, on_event=events)
+
+    assert result.outputs == (out / "a.png", out / "c.png")
+    [(path, reason)] = result.failed
+    assert path == bad
+    assert reason
+    assert of(PictureFailed, events) == [PictureFailed(path=bad, reason=reason)]
+    assert not (out / "b.png").exists()
+
+
+def test_a_picture_that_memory_does_not_hold_is_a_failed_one(convert, save, monkeypatch):
+    def full(*_arguments):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(Translator, "translate", full)
+    assert convert(save()).failed == ((save(), "not enough memory to translate it"),)
+
+
+def test_a_bug_is_not_taken_for_a_broken_picture(convert, save, monkeypatch):
+    monkeypatch.setattr(Translator, "translate", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        convert(save())
+
+
+def test_a_picture_too_large_for_its_format_is_a_failed_one(convert, save, out):
+    wide = save("wide.png", width=17_000, height=1)
+    good = save("good.png")
+    result = convert(wide, good, suffix=".webp")
+    assert result.outputs == (out / "good.webp",)
+    [(path, reason)] = result.failed
+    assert path == wide
+    assert "do not fit into a WEBP file" in reason
+
+
+def test_no_input_is_overwritten(convert, save, tmp_path):
+    path = save()
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="would overwrite the input"):
+        convert(path, out=tmp_path, overwrite=True)
+    assert path.read_bytes() == before
+
+
+def test_a_missing_input_is_an_error_before_any_work(convert, save, tmp_path, out):
+    with pytest.raises(InputError, match="no such file"):
+        convert(save(), tmp_path / "nothing.png")
+    assert not out.exists()
+
+
+def test_a_file_where_the_folder_should_be_is_a_sentence(convert, save, out):
+    out.write_text("mine")
+    with pytest.raises(StoreError, match="a file is where a folder should be") as caught:
+        convert(save())
+    assert str(out) in caught.value.message
+    assert out.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(errno.EACCES, StoreError), (errno.ENOSPC, ResourceError)]
+)
+def test_a_folder_that_cannot_be_made_is_a_sentence(convert, save, out, monkeypatch, code, kind):
+    path, make = save(), Path.mkdir
+
+    def refuse(self, *arguments, **options):
+        if self == out:
+            raise OSError(code, "refused")
+        make(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(kind, match="out"):
+        convert(path)
+
+
+def test_a_stop_leaves_whole_pictures_and_the_rest_for_the_next_time(
+    convert, save, out, stop_after
+):
+    paths = [save(f"{number}.png") for number in range(3)]
+    with pytest.raises(InterruptedRun, match="stopped after 1 of 3 pictures"):
+        convert(*paths, should_stop=stop_after(2))
+    assert [path.name for path in out.iterdir()] == ["0.png"]
+    again = convert(*paths)
+    assert [path.name for path in again.outputs] == ["1.png", "2.png"]
+
+
+# Each adapted to itself
+
+
+def test_each_picture_can_be_adapted_to_and_nothing_is_stored(
+    convert, trained, save, tmp_path, bytes_below, pictures
+):
+    paths = [save(f"{n}.png", image=one) for n, one in enumerate(pictures(2))]
+    before, events = bytes_below(trained.root), Collected()
+
+    options = {"adapt_each": True, "steps": 2, "finish": Finish.NETWORK}
+    result = convert(*paths, on_event=events, **options)
+
+    assert result.adapted_each
+    assert bytes_below(trained.root) == before
+    assert [plan.num_steps for plan in of(TrainingPlanned, events)] == [2, 2]
+    assert not of(Note, events)
+    shared = convert(*paths, out=tmp_path / "shared", finish=Finish.NETWORK)
+    for mine, others in zip(result.outputs, shared.outputs, strict=True):
+        assert not np.array_equal(pixels(mine), pixels(others))
+    [alone] = convert(paths[1], out=tmp_path / "alone", **options).outputs
+    assert alone.read_bytes() == result.outputs[1].read_bytes()
+
+
+def test_the_finish_of_each_is_its_own(convert, save, pictures, tmp_path, monkeypatch):
+    paths = [save(f"{n}.png", image=one) for n, one in enumerate(pictures(2))]
+    decisions = iter([Finish.PHOTO, Finish.NETWORK])
+    monkeypatch.setattr(module, "decide_finish", lambda *_: {"finish": next(decisions).value})
+    auto = convert(*paths, adapt_each=True, steps=1)
+    assert auto.finish is Finish.AUTO
+    for path, made, finish in zip(paths, auto.outputs, FINISHES, strict=True):
+        [same] = convert(
+            path, out=tmp_path / finish, adapt_each=True, steps=1, finish=finish
+        ).outputs
+        assert same.read_bytes() == made.read_bytes()
+
+
+def test_each_adaptation_has_its_own_number_of_steps(convert, save, stop_after):
+    events = Collected()
+    with pytest.raises(InterruptedRun):
+        convert(save(), adapt_each=True, on_event=events, should_stop=stop_after(1))
+    assert of(TrainingPlanned, events)[0].num_steps == ADAPT_EACH_STEPS
+
+
+def test_adapting_to_each_goes_one_way_only(convert, save):
+    with pytest.raises(UsageError, match="--adapt-each"):
+        convert(save(), to=Direction.A, adapt_each=True)
+
+
+def test_adapting_to_each_needs_the_model(convert, trained, save, snow, phase_one):
+    pretrain(snow, replace(phase_one, steps=8), library=trained)
+    opened = open_adaptation("snow+meadow", trained)
+    assert parent_of(opened, trained) == "snow"  # Trained on since.
+    trained.remove("snow")
+    with pytest.raises(NotFoundError, match=r"the model of snow\+meadow is gone"):
+        convert(save(), adapt_each=True)
+    assert convert(save()).outputs
+
+
+# Which adaptation, and streams
+
+
+def test_the_finish_is_the_adaptations_or_the_one_asked_for(convert, trained):
+    decided = trained.manifest("snow+meadow").facts["finish"]
+    assert convert().finish == decided
+    for finish in FINISHES:
+        assert convert(finish=finish, overwrite=True).finish is finish
+
+
+def test_a_model_alone_does_not_translate(convert, trained, library):
+    with pytest.raises(UsageError, match="not seen any example") as caught:
+        convert(adaptation="snow")
+    assert caught.value.hint == "run: ost adapt EXAMPLE --model snow"
+    with pytest.raises(NotFoundError) as missing:
+        convert(library=library)
+    assert missing.value.hint.startswith("run: ost adapt EXAMPLE")
+
+
+def test_a_stream_gives_what_a_file_gives(convert, trained, save):
+    path = save()
+    [made] = convert(path).outputs
+    with path.open("rb") as stream:
+        assert translate_stream(stream, to=Direction.B, library=trained) == made.read_bytes()
+
+
+def test_a_stream_without_a_picture_is_an_error(trained):
+    with pytest.raises(PictureError, match="standard input"):
+        translate_stream(io.BytesIO(b"nonsense"), to=Direction.B, library=trained)
