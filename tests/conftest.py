@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from ostcli.config import (
     AdaptConfig,
     Birth,
+    Cycle,
     LossWeights,
     NetworkConfig,
     OptimConfig,
@@ -140,6 +141,7 @@ def make_trainer(tiny_network):
         weights=LossWeights(),  # noqa: B008 - frozen
         reach=Reach.DOMAIN_A,
         birth=Birth.CLONE,
+        cycle=Cycle.ONE_WAY,
         optim=OptimConfig(learning_rate=1e-3, pool_size=3),  # noqa: B008 - frozen
         seed=0,
     ):
@@ -154,7 +156,7 @@ def make_trainer(tiny_network):
                 seed=seed,
             )
         networks.add_domain_a(birth, torch.Generator().manual_seed(8))
-        begun = PhaseTwo.begin(AdaptConfig(weights=weights, reach=reach, optim=optim))
-        return Trainer(networks, begun, optim, seed=seed)
+        config = AdaptConfig(weights=weights, reach=reach, cycle=cycle, optim=optim)
+        return Trainer(networks, PhaseTwo.begin(config), optim, seed=seed)
 
     return make

@@ -28,7 +28,8 @@ from ostcli.images.read import read_picture
 from ostcli.images.sheet import contact_sheet
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device
-from ostcli.workflows.adapt import adapt_in_memory, open_model
+from ostcli.workflows.adapt import adapt_in_memory
+from ostcli.workflows.stored import open_model
 from ostcli.workflows.translator import Translator
 
 COLUMNS = ("source", "T_BB", "T_BB finished", "T_AB", "T_AB finished")

@@ -6,6 +6,7 @@ Wolf 2018; "ours" points to `docs/decisions/`.
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -296,6 +297,13 @@ class PretrainConfig(Config):
 
     def __post_init__(self) -> None:
         _check_budget(self.steps, self.minutes)
+        _check_seed(self.seed)
+        multiple = 2**self.network.num_stages
+        _check(
+            self.view.size % multiple == 0,
+            f"size must be a multiple of {multiple} pixels, which {self.network.num_stages} "
+            "stages halve evenly",
+        )
         least = 3 * 2**self.network.discriminator_layers
         _check(
             self.view.size >= least,
@@ -309,7 +317,7 @@ class AdaptConfig(Config):
 
     view: ViewConfig = ViewConfig()
     weights: LossWeights = LossWeights()
-    optim: OptimConfig = OptimConfig(average_decay=0.98)
+    optim: OptimConfig = OptimConfig(learning_rate=2e-4, average_decay=0.98)
     reach: Reach = Reach.DOMAIN_A
     """Selective back-propagation, or less of it. Authors: A's layers in the photo code."""
     birth: Birth = Birth.CLONE
@@ -329,12 +337,19 @@ class AdaptConfig(Config):
 
     def __post_init__(self) -> None:
         _check_budget(self.steps, self.minutes)
+        _check_seed(self.seed)
 
 
 def _check_budget(steps: int | None, minutes: float | None) -> None:
     _check((steps is None) != (minutes is None), "give either steps or minutes")
     _check(steps is None or steps >= 1, "steps must be at least 1")
-    _check(minutes is None or minutes > 0, "minutes must be positive")
+    _check(
+        minutes is None or 0 < minutes < math.inf, "minutes must be positive and not without end"
+    )
+
+
+def _check_seed(seed: int) -> None:
+    _check(0 <= seed < 2**63, "seed must lie between 0 and 2**63 - 1")
 
 
 EPOCHS_OF_THE_AUTHORS = 80

@@ -88,3 +88,10 @@ def test_the_example_may_go_once_it_is_adapted_to(ost, trained, summer, tmp_path
     ost("adapt", "gone.jpg", *TINY)
     (tmp_path / "gone.jpg").unlink()
     assert ost("translate").lines == ["translated-B/gone.jpg"]
+
+
+def test_fresh_under_the_name_of_a_model_is_refused(ost, trained, summer):
+    run = ost("adapt", summer, *TINY, "--name", "snow", "--fresh")
+    assert run.code == 2
+    assert "the name snow is taken by a model" in run.err
+    assert Library(store_root()).manifest("snow").kind == "model"

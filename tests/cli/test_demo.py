@@ -55,3 +55,10 @@ def test_a_stop_is_no_result(ost, monkeypatch):
     run = ost("demo", "--json")
     assert run.code == 130
     assert "result" not in run.json
+
+
+@pytest.mark.parametrize("out", [".", "sheet", "sheet.xyz"])
+def test_a_sheet_that_cannot_be_written_is_an_error_of_usage(ost, out):
+    run = ost("demo", "--out", out)
+    assert run.code == 2
+    assert "winter" not in run.err

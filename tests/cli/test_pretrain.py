@@ -49,6 +49,22 @@ def test_unreadable_pictures_are_named_and_passed_over(ost, winter):
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--seed", "-1"), "--seed"),
+        (("--seed", str(2**63)), "seed must lie between"),
+        (("--minutes", "inf"), "minutes must be positive and not without end"),
+        (("--minutes", "nan"), "minutes must be positive and not without end"),
+    ],
+)
+def test_numbers_without_sense_are_a_usage_error(options, words, ost, winter):
+    run = ost("pretrain", winter, *options)
+    assert run.code == 2
+    assert words in run.err
+    assert "Traceback" not in run.err
+
+
 def test_options_arrive_in_the_settings(ost, winter):
     options = ("--size", "48", "--look", "structure", "--latent", "sampled", "--seed", "5")
     ost("pretrain", winter, *options, "--steps", "2", "--name", "other")

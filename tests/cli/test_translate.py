@@ -1,6 +1,7 @@
 """`ost translate`, from the inputs to the outputs."""
 
 import io
+import signal
 import sys
 
 import pytest
@@ -139,3 +140,62 @@ def test_a_picture_is_not_written_to_a_terminal(ost, trained, monkeypatch):
 def test_the_summary_knows_a_renamed_adaptation(ost, trained):
     Library(store_root()).rename("snow+meadow", "mine")
     assert "by mine, adapted to meadow.jpg" in ost("translate", "-a", "mine").err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_keeps_what_is_done_and_the_same_command_goes_on(
+    ost, trained, winter, monkeypatch, number, code
+):
+    from ostcli.workflows import translate as workflow
+
+    encode, calls = workflow.encode_picture, []
+
+    def signalled_at_the_second(*given, **options):
+        calls.append(given)
+        if len(calls) == 2:
+            signal.raise_signal(number)
+        return encode(*given, **options)
+
+    monkeypatch.setattr(workflow, "encode_picture", signalled_at_the_second)
+    run = ost("translate", winter, "--json")
+    assert run.code == code
+    assert run.json["result"]["outputs"] == ["translated-B/0.png", "translated-B/1.png"]
+    assert run.json["result"]["stopped"] is True
+    assert run.json["error"]["message"] == "stopped after 2 of 4 pictures"
+    assert len(ost("translate", winter).lines) == 2
+
+
+@pytest.mark.parametrize(("num_failing", "code"), [(1, 3), (4, 6)])
+def test_a_want_of_memory_for_all_pictures_has_a_code_of_its_own(
+    ost, trained, winter, monkeypatch, num_failing, code
+):
+    from ostcli.workflows import translate as workflow
+
+    encode, calls = workflow.encode_picture, []
+
+    def full(*given, **options):
+        calls.append(given)
+        if len(calls) <= num_failing:
+            raise MemoryError
+        return encode(*given, **options)
+
+    monkeypatch.setattr(workflow, "encode_picture", full)
+    run = ost("translate", winter)
+    assert run.code == code
+    assert run.err.count("not enough memory to translate it") == num_failing
+
+
+def test_the_working_folder_is_translated_again_without_its_translations(
+    ost, trained, summer, monkeypatch
+):
+    folder = summer.parent / "holiday"
+    folder.mkdir()
+    summer.rename(folder / summer.name)
+    monkeypatch.chdir(folder)
+    assert ost("translate", ".").lines == ["translated-B/summer.jpg"]
+    assert ost("translate", ".").code == 0
+    assert ost("translate", ".").out == ""
+
+
+def test_json_names_the_example(ost, trained):
+    assert ost("translate", "--json").json["result"]["example"].endswith("meadow.jpg")

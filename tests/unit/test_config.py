@@ -117,6 +117,13 @@ def test_unknown_fields_and_wrong_types_are_refused(kind, data):
         (PretrainConfig, {"steps": 10, "minutes": 1.0}),
         (PretrainConfig, {"steps": None}),
         (AdaptConfig, {"steps": None, "minutes": 0.0}),
+        (AdaptConfig, {"steps": None, "minutes": float("inf")}),
+        (PretrainConfig, {"steps": None, "minutes": float("nan")}),
+        (PretrainConfig, {"seed": -1}),
+        (PretrainConfig, {"seed": 2**63}),
+        (AdaptConfig, {"seed": -1}),
+        (AdaptConfig, {"seed": 2**63}),
+        (PretrainConfig, {"network": NetworkConfig(num_stages=4), "view": ViewConfig(size=72)}),
     ],
 )
 def test_values_without_sense_are_refused(kind, fields):

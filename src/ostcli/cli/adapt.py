@@ -21,7 +21,7 @@ from ostcli.config import (
 from ostcli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from ostcli.workflows.adapt import Model
+    from ostcli.workflows.stored import Model
 
 _FAST = AdaptConfig()
 

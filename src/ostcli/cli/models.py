@@ -236,8 +236,10 @@ def _summary(library: "Library", manifest: "Manifest") -> dict[str, Any]:
 
 
 def _details(library: "Library", manifest: "Manifest") -> dict[str, Any]:
+    from ostcli.store.reading import PREVIEW
+
     keys = ("folder", "num_pictures", "example", "finish", "texture_gap", "device", "precision")
-    preview = library.extra_path(manifest.name, "preview.png")
+    preview = library.extra_path(manifest.name, PREVIEW)
     return {
         "path": library.folder(manifest.name),
         "created": manifest.created,

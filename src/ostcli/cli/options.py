@@ -67,7 +67,7 @@ NumberFormat = Annotated[
     ),
 ]
 Seed = Annotated[
-    int, typer.Option(help="Of all chance: the same seed gives the same result on a CPU.")
+    int, typer.Option(min=0, help="Of all chance: the same seed gives the same result on a CPU.")
 ]
 Name = Annotated[
     str,

@@ -12,7 +12,7 @@ from ostcli.cli.render import Output, counted, duration, failures, output_of
 from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
 from ostcli.config import ADAPT_EACH_STEPS, DeviceChoice, Direction, Finish
-from ostcli.errors import UsageError
+from ostcli.errors import InterruptedRun, ResourceError, UsageError
 
 if TYPE_CHECKING:
     from ostcli.workflows.translate import TranslateResult
@@ -104,7 +104,7 @@ def translate(
     suffix = f".{format}" if format else None
     if PIPE in (inputs or ()):
         _check_pipe(inputs, any((json, out, overwrite, adapt_each)))
-        _translate_pipe(to, adaptation, finish, strength, suffix or ".png", device)
+        _translate_pipe(output, to, adaptation, finish, strength, suffix or ".png", device)
         return
     with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
         result = convert(
@@ -125,16 +125,24 @@ def translate(
     output.result({**vars(result), "failed": failures(result.failed)})
     for path in result.outputs:
         output.line(path)
+    if result.stopped:
+        raise InterruptedRun(
+            f"stopped after {len(result.outputs)} of {result.num_pictures} pictures",
+            hint="the same command goes on with those that are missing"
+            + (", without --overwrite" if overwrite else ""),
+            terminated=stop.terminated,
+        )
     _summarise(output, result)
-    done = len(result.outputs) + len(result.skipped)
-    check_failed(len(result.failed), done + len(result.failed), "pictures could not be translated")
+    if 0 < result.num_pictures == result.num_without_memory:
+        raise ResourceError(
+            "there is not enough memory to translate any of the pictures",
+            hint="make them smaller, close other programs, or use --device cpu",
+        )
+    check_failed(len(result.failed), result.num_pictures, "pictures could not be translated")
 
 
 def _summarise(output: Output, result: "TranslateResult") -> None:
-    from ostcli.store.library import Library, store_root
-
-    example = Library(store_root()).manifest(result.adaptation).facts["example"]
-    by = "each adapted to itself" if result.adapted_each else f"adapted to {Path(example).name}"
+    by = "each adapted to itself" if result.adapted_each else f"adapted to {result.example.name}"
     output.say(
         f"{counted(len(result.outputs), 'picture')} translated to {result.to} by "
         f"{result.adaptation}, {by}, finish {result.finish}, in {duration(result.seconds)}"
@@ -161,6 +169,7 @@ def _check_pipe(inputs: list[Path] | None, other_options: bool) -> None:
 
 
 def _translate_pipe(
+    output: Output,
     to: Direction,
     adaptation: str | None,
     finish: Finish,
@@ -168,16 +177,19 @@ def _translate_pipe(
     suffix: str,
     device: DeviceChoice,
 ) -> None:
+    from ostcli.cli.progress import listen
     from ostcli.workflows.translate import translate_stream
 
-    data = translate_stream(
-        BytesIO(sys.stdin.buffer.read()),
-        to=to,
-        adaptation=adaptation,
-        finish=finish,
-        strength=strength,
-        suffix=suffix,
-        device=device,
-    )
+    with listen(output) as listener:
+        data = translate_stream(
+            BytesIO(sys.stdin.buffer.read()),
+            to=to,
+            adaptation=adaptation,
+            finish=finish,
+            strength=strength,
+            suffix=suffix,
+            device=device,
+            on_event=listener,
+        )
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()

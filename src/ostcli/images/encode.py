@@ -53,6 +53,19 @@ def suffix_for_source(path: Path) -> str:
     return output_suffix(_FORMAT_OF_SUFFIX.get(path.suffix.lower(), ""))
 
 
+def format_of_suffix(suffix: str) -> str:
+    """Name the format, in Pillow's words, that a suffix asks for.
+
+    Raises:
+        UsageError: when no format has this suffix.
+    """
+    format_name = _FORMAT_OF_SUFFIX.get(suffix.lower())
+    if format_name is None:
+        known = ", ".join(_FORMAT_OF_SUFFIX)
+        raise UsageError(f"there is no picture format for {suffix!r}", hint=f"use one of {known}")
+    return format_name
+
+
 def encode_picture(
     image: Image.Image,
     suffix: str,
@@ -74,10 +87,7 @@ def encode_picture(
         UsageError: when no format has this suffix.
         InputError: when the picture is too large for the format.
     """
-    format_name = _FORMAT_OF_SUFFIX.get(suffix.lower())
-    if format_name is None:
-        known = ", ".join(_FORMAT_OF_SUFFIX)
-        raise UsageError(f"there is no picture format for {suffix!r}", hint=f"use one of {known}")
+    format_name = format_of_suffix(suffix)
     if alpha is not None and format_name != "JPEG":
         image = Image.merge("RGBA", (*image.split(), alpha))
     if exif is not None:

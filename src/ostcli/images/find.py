@@ -23,7 +23,7 @@ class FoundPicture:
     """Where it lies below the folder that was given; the bare name of a file given itself."""
 
 
-def find_pictures(inputs: Sequence[Path]) -> list[FoundPicture]:
+def find_pictures(inputs: Sequence[Path], *, leave_out: Path | None = None) -> list[FoundPicture]:
     """List the pictures in files and folders, each once, in the order given.
 
     Folders are searched to any depth, in the order of names, for files of known suffix. Hidden
@@ -31,12 +31,14 @@ def find_pictures(inputs: Sequence[Path]) -> list[FoundPicture]:
 
     Args:
         inputs: files, taken whatever their suffix, and folders.
+        leave_out: a folder not to be searched, unless it is itself one of the inputs; it need not
+            exist.
 
     Raises:
         InputError: when an input is missing, unreadable, or neither a file nor a folder.
     """
     found: dict[Path, FoundPicture] = {}
-    walked: set[Path] = set()
+    walked = {leave_out.resolve()} if leave_out is not None else set()
     for given in inputs:
         for path in _files_of(given, walked):
             relative = Path(path.name) if path == given else path.relative_to(given)
@@ -94,6 +96,7 @@ def _files_of(given: Path, walked: set[Path]) -> Iterator[Path]:
             os.scandir(
                 given
             ).close()  # A folder that was asked for must open; one below it may not.
+            walked.discard(given.resolve())  # Asked for, so not left out.
             return _walk(given, walked)
     except FileNotFoundError as error:
         raise InputError(f"{given}: there is no such file or folder") from error

@@ -139,7 +139,7 @@ def apply_local_colour(
         raise ValueError(f"a colour map is 12 planes, not shape {tuple(coefficients.shape)}")
     if rows_per_strip < 1:
         raise ValueError("rows_per_strip must be at least 1")
-    source = source.convert("RGB")
+    source = _rgb(source)
     width, height = source.size
     rows = _enlarged_rows(_for_bytes(coefficients), height, width)
     result = Image.new("RGB", source.size)
@@ -159,7 +159,7 @@ def blend(source: Image.Image, result: Image.Image, strength: float) -> Image.Im
         result: an RGB picture of the same size, what strength 1 gives.
         strength: between 0 and 1.
     Returns:
-        The mixed picture, RGB.
+        The mixed picture, RGB; at strength 0 and 1 it may be the very one that was given.
     Raises:
         ValueError: strength is out of its range or the sizes differ.
     """
@@ -167,7 +167,14 @@ def blend(source: Image.Image, result: Image.Image, strength: float) -> Image.Im
         raise ValueError(f"strength must be between 0 and 1, not {strength}")
     if source.size != result.size:
         raise ValueError(f"the pictures differ in size: {source.size} and {result.size}")
-    return Image.blend(source.convert("RGB"), result.convert("RGB"), strength)
+    if strength in (0, 1):
+        return _rgb(result if strength else source)
+    return Image.blend(_rgb(source), _rgb(result), strength)
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    """Return the picture as RGB, without a copy if it is that already."""
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _for_fit(picture: Image.Image) -> Tensor:
@@ -176,7 +183,7 @@ def _for_fit(picture: Image.Image) -> Tensor:
     if scale < 1:
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
         picture = picture.resize(size, Image.Resampling.BOX)
-    return image_to_tensor(picture.convert("RGB"))
+    return image_to_tensor(_rgb(picture))
 
 
 def _check_fit(

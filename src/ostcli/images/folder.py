@@ -163,7 +163,15 @@ def _decode(path: Path, view: ViewConfig) -> Image.Image:
 
 
 def reduce_to_working_size(image: Image.Image, view: ViewConfig) -> Image.Image:
-    """Scale a picture of more than the working size down to it, aspect kept; others unchanged."""
+    """Scale a picture larger than the network sees it down to that; others are unchanged.
+
+    Args:
+        image: RGB.
+        view: says how large the network sees it; see `working_scale`.
+
+    Returns:
+        The picture with its aspect kept, or the very same one.
+    """
     scale = working_scale(image.height, image.width, view)
     if scale == 1.0:
         return image

@@ -30,14 +30,19 @@ class Pictures(Protocol):
 def working_scale(height: int, width: int, view: ViewConfig) -> float:
     """Return how many of the picture's pixels one pixel of the network spans in translation.
 
+    The network sees a picture at its own size, at most at `working_pixels`, and where training
+    scaled every picture to one short side, at most at that one: large pictures come at the scale
+    that it was trained at, small ones are not enlarged (decision 0003).
+
     Args:
         height, width: of the picture, in pixels.
         view: the augmentation's sizes.
 
     Returns:
-        At least 1; more for a picture of more pixels than the network sees.
+        At least 1; more for a picture larger than the network sees it.
     """
-    return max(1.0, math.sqrt(height * width / view.working_pixels))
+    scale = max(1.0, math.sqrt(height * width / view.working_pixels))
+    return scale if view.short_side is None else max(scale, min(height, width) / view.short_side)
 
 
 def view_scales(height: int, width: int, view: ViewConfig) -> tuple[float, float]:

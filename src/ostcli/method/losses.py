@@ -20,6 +20,17 @@ def reconstruction_loss(reconstruction: Tensor, pictures: Tensor) -> Tensor:
     return (reconstruction - pictures).abs().mean()
 
 
+def flat_error(pictures: Tensor) -> Tensor:
+    """Return the reconstruction loss if each picture came out as its own mean colour.
+
+    No loss of the paper: what a sound autoencoder beats.
+
+    Args:
+        pictures: Shape (N, 3, H, W), range [-1, 1].
+    """
+    return reconstruction_loss(pictures.mean((2, 3), keepdim=True), pictures)
+
+
 def kl_loss(latent: Latent) -> Tensor:
     """Return KL(latent ‖ N(0, I)) per value: L_VAE_B (2).
 

@@ -10,6 +10,7 @@ from ostcli.config import LossWeights
 from ostcli.method.losses import (
     adversarial_loss,
     discriminator_loss,
+    flat_error,
     kl_loss,
     reconstruction_loss,
 )
@@ -73,4 +74,5 @@ def phase_one_step(
         totals={FOLDER: folder, DISCRIMINATOR: dis_b},
         pictures={"x_b": x_b, "recon_bb": recon_bb},
         latent_spread=latent_b.mean.std(),
+        flat_error=flat_error(x_b),
     )

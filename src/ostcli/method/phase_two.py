@@ -24,7 +24,9 @@ def phase_two_table(
 
     Args:
         networks: with A's layers.
-        reach: how far the example's losses reach; the rows of Table 1 and the slides' form.
+        reach: how far the example's losses reach; the rows of Table 1 and the slides' form. In
+            the wider ones B's weights stand in two rows: two optimisers step them, each with
+            moments of its own (decision 0004).
         shared_learns: whether the folder's losses go on changing the shared layers; a row of
             Table 1.
 
@@ -108,4 +110,5 @@ def phase_two_step(
         },
         pictures={**phase_one.pictures, **pictures},
         latent_spread=phase_one.latent_spread,
+        flat_error=phase_one.flat_error,
     )

@@ -23,12 +23,15 @@ class StepRecord:
             weights that the phase's table gives it.
         pictures: by path (`recon_bb`, `trans_ab`, …). Shape (N, 3, H, W), range [-1, 1].
         latent_spread: standard deviation of the folder's latent means; near 0 after a collapse.
+        flat_error: reconstruction error of the folder's views if each came out as its own mean
+            colour; what a sound autoencoder beats.
     """
 
     losses: Mapping[str, Tensor]
     totals: Mapping[str, Tensor]
     pictures: Mapping[str, Tensor]
     latent_spread: Tensor
+    flat_error: Tensor
 
 
 def parameters_of(*modules: nn.Module | None) -> list[nn.Parameter]:

@@ -122,20 +122,20 @@ def _problem_with(path: Path, record: FileRecord) -> str | None:
 
 
 def next_generation(
-    old: Generation | None, *, step: int, contents: Mapping[str, bytes]
+    number: int, old: Generation | None, *, step: int, contents: Mapping[str, bytes]
 ) -> Generation:
     """Describe a new save before it is written.
 
     Args:
+        number: higher than that of every save under this name.
         old: the save before it, if any.
         step: optimiser steps done.
         contents: the bytes of each role. The keepsake of the old save is referred to when there is
             no new one; its training state, which would not fit new weights, is not.
 
     Returns:
-        The generation, numbered after the old one.
+        The generation.
     """
-    number = old.number + 1 if old is not None else 1
     records = {
         role: FileRecord(
             name=generation_file_name(number, role), sha256=sha256(data), num_bytes=len(data)

@@ -46,7 +46,7 @@ from ostcli.store.manifest import (
     is_generation_file,
     now,
 )
-from ostcli.store.reading import MANIFEST, LibraryReader
+from ostcli.store.reading import FOR_PEOPLE, MANIFEST, LibraryReader
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,6 +106,7 @@ class Library(LibraryReader):
         files: "Mapping[str, Mapping[str, Tensor]]",
         parent: Parent | None = None,
         created: str | None = None,
+        replaces: bool = False,
     ) -> Manifest:
         """Save a new generation, whole or not at all, and drop the one before the previous.
 
@@ -119,6 +120,8 @@ class Library(LibraryReader):
                 is carried over from the save before; a "state" is not.
             parent: the model that an adaptation was made from.
             created: of the first save, when that was elsewhere.
+            replaces: it is the first save of another training, in place of all that was saved
+                under the name before; nothing is carried over.
 
         Returns:
             The manifest as written.
@@ -139,6 +142,9 @@ class Library(LibraryReader):
                 raise UsageError(
                     f"{name} is the name of {_A[old.kind]} already", hint="use another --name"
                 )
+            last = old.current.number if old is not None else 0
+            if replaces:
+                old = None
             previous = old.current if old is not None else None
             manifest = Manifest(
                 kind=kind,
@@ -149,7 +155,7 @@ class Library(LibraryReader):
                 created=created or (old.created if old is not None else now()),
                 updated=now(),
                 versions=_versions(),
-                current=next_generation(previous, step=step, contents=contents),
+                current=next_generation(last + 1, previous, step=step, contents=contents),
                 previous=previous,
             )
             as_json = manifest.to_json()  # Before anything is written, in case it cannot be.
@@ -224,7 +230,8 @@ class Library(LibraryReader):
         """Remove what killed writers left behind; models being written are passed over.
 
         Returns:
-            The removed temporaries, files that no manifest points to, and empty folders.
+            The removed temporaries, files that no manifest points to, previews and logs of what was
+            never saved, and empty folders.
         """
         removed = sweep_temporaries(self.root)
         for folder in self._folders():
@@ -243,6 +250,8 @@ class Library(LibraryReader):
         with suppress(StoreError):  # A damaged manifest does not say what is still needed.
             manifest = self.manifest(folder.name) if self.exists(folder.name) else None
             removed += remove_files(unreferenced_files(folder, manifest))
+            if manifest is None:
+                removed += remove_files(folder / name for name in FOR_PEOPLE)
         with suppress(OSError):
             folder.rmdir()  # Refused by the system unless it is empty.
             removed.append(folder)

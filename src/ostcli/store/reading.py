@@ -22,6 +22,10 @@ from ostcli.store.generation import (
 from ostcli.store.manifest import MAX_BYTES, Kind, Manifest, check_name
 
 MANIFEST = "manifest.json"
+PREVIEW = "preview.png"
+LOG = "log.jsonl"
+FOR_PEOPLE = (PREVIEW, LOG)
+"""Files beside a model that nothing depends on."""
 
 
 class LibraryReader:

@@ -40,6 +40,14 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BF16)
 
 
+def finish_work(device: torch.device) -> None:
+    """Wait until the device has done all that it was given, so that a clock tells the truth."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def prepare_arithmetic() -> None:
     """Set what must hold in every process that trains, before its first step.
 

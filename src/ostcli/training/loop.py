@@ -1,6 +1,7 @@
 """The loop: step after step until the budget is used, with a way back from disaster."""
 
 import copy
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,20 +11,24 @@ import torch
 from torch import Tensor
 
 from ostcli.config import Precision
-from ostcli.errors import ResourceError, TrainingFailedError
+from ostcli.errors import OstError, ResourceError, TrainingFailedError
 from ostcli.events import Note, OnEvent, RolledBack, StepDone, TrainingPlanned
 from ostcli.training.batches import Batch, Prefetch
-from ostcli.training.device import describe_device, is_out_of_memory
+from ostcli.training.device import describe_device, finish_work, is_out_of_memory
 from ostcli.training.schedule import Schedule
 from ostcli.training.threads import ThreadGovernor, time_step
 from ostcli.training.trainer import Trainer, floats
 
 SNAPSHOT_STEPS = 250
-"""Steps between two states kept in memory to roll back to."""
+"""Steps between two states kept in memory to roll back to, in a long run."""
+SNAPSHOT_STEPS_SHORT = 50
+"""The same in a short one; between them it is a quarter of the run."""
 MOST_ROLL_BACKS = 3
-"""A run that fails more often ends."""
+"""A training that fails more often ends, whether in one run or in several."""
 BF16_GAIN = 0.85
 """bf16 is taken if its step needs at most this share of an fp32 step."""
+BF16_HOPELESS = 2.0
+"""bf16 is given up after one step that takes more than this many times an fp32 step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,23 +79,35 @@ def measure(trainer: Trainer, batch: Batch) -> Measured:
 
 
 def _faster_precision(trainer: Trainer, batch: Batch) -> Precision:
-    seconds = {}
-    for precision in (Precision.FP32, Precision.BF16):
-        trainer.precision = precision
-        seconds[precision] = _step_time(trainer, batch)
-    gain = seconds[Precision.BF16] / seconds[Precision.FP32]
-    return Precision.BF16 if gain <= BF16_GAIN else Precision.FP32
+    trainer.precision = Precision.FP32
+    fp32 = _step_time(trainer, batch)
+    trainer.precision = Precision.BF16
+    try:
+        bf16 = _step_time(trainer, batch, hopeless=BF16_HOPELESS * fp32)
+    except RuntimeError:  # some devices and versions of torch lack an operation in bf16
+        return Precision.FP32
+    return Precision.BF16 if bf16 <= BF16_GAIN * fp32 else Precision.FP32
 
 
-def _step_time(trainer: Trainer, batch: Batch) -> float:
+def _step_time(trainer: Trainer, batch: Batch, *, hopeless: float = math.inf) -> float:
     probe = copy.deepcopy(trainer)
 
     def step() -> None:
         probe.do_step(batch, 1.0)
-        if probe.device.type == "cuda":
-            torch.cuda.synchronize()
+        finish_work(probe.device)
 
-    return time_step(step)
+    return time_step(step, hopeless=hopeless)
+
+
+def _governor(device: torch.device, threads: int, measured: Measured) -> ThreadGovernor | None:
+    """Return the governor of a training on the CPU; elsewhere the threads do not matter."""
+    if device.type != "cpu":
+        return None
+    return ThreadGovernor(threads, measured.seconds_all, measured.seconds_one)
+
+
+def _snapshot_steps(num_steps: int) -> int:
+    return min(SNAPSHOT_STEPS, max(SNAPSHOT_STEPS_SHORT, num_steps // 4))
 
 
 def run(
@@ -118,6 +135,7 @@ def run(
     Raises:
         TrainingFailedError: it diverged or collapsed again and again; the last good state is saved.
         ResourceError: out of memory.
+        OstError: a batch could not be made, a picture has vanished say; the state is saved.
     """
     try:
         with Prefetch(make_batch) as batches:
@@ -152,7 +170,7 @@ class _Run:
         self.started = time.monotonic() - seconds_before
         self.saved_at = self.preview_at = time.monotonic()
         self.snapshots: deque[dict[str, Tensor]] = deque([trainer.state()], maxlen=2)
-        self.num_roll_backs = 0
+        self.snapshot_steps = SNAPSHOT_STEPS
         self.seconds_per_step = 0.0
         self.governor: ThreadGovernor | None = None
 
@@ -176,15 +194,16 @@ class _Run:
 
     def _plan(self, all_threads: int, batch: Batch) -> None:
         measured = measure(self.trainer, batch)
-        self.governor = ThreadGovernor(all_threads, measured.seconds_all, measured.seconds_one)
+        self.governor = _governor(self.trainer.device, all_threads, measured)
         self.seconds_per_step = min(measured.seconds_all, measured.seconds_one)
         first, in_all = self.trainer.step, self._steps_in_all()
+        self.snapshot_steps = _snapshot_steps(in_all)
         self.hooks.on_event(
             TrainingPlanned(
                 name=self.name,
                 device=describe_device(self.trainer.device),
                 precision=self.trainer.precision.value,
-                num_threads=self.governor.num_threads,
+                num_threads=self.governor.num_threads if self.governor else all_threads,
                 first_step=first,
                 num_steps=in_all,
                 seconds_per_step=self.seconds_per_step,
@@ -193,21 +212,33 @@ class _Run:
         )
 
     def _one_step(self) -> None:
-        trainer, start = self.trainer, time.monotonic()
+        trainer, asked = self.trainer, time.monotonic()
         rate = self.schedule.rate(trainer.step, self.seconds)
-        record = trainer.do_step(self.batches.get(trainer.step), rate)
+        batch = self._next_batch()
+        began = time.monotonic()  # waiting for pictures does not mean that the cores are taken
+        record = trainer.do_step(batch, rate)
         losses = floats(record)
-        fault = trainer.health.judge(losses, float(record.latent_spread.detach()))
+        fault = trainer.health.judge(
+            losses, float(record.latent_spread.detach()), float(record.flat_error)
+        )
         if fault is not None:
             self._roll_back(fault)
             return
-        took = time.monotonic() - start
-        assert self.governor is not None
-        self.governor.step_took(took)
-        self.seconds_per_step += 0.05 * (took - self.seconds_per_step)
-        if trainer.step % SNAPSHOT_STEPS == 0 and trainer.health.is_sound:
+        now = time.monotonic()
+        if self.governor is not None:
+            self.governor.step_took(now - began)
+        self.seconds_per_step += 0.05 * (now - asked - self.seconds_per_step)
+        if trainer.step % self.snapshot_steps == 0 and trainer.health.is_sound:
             self.snapshots.append(trainer.state())
         self.hooks.on_event(self._step_done(losses))
+
+    def _next_batch(self) -> Batch:
+        """Wait for the next batch; save before a failure to make it ends the run."""
+        try:
+            return self.batches.get(self.trainer.step)
+        except OstError:
+            self._save()
+            raise
 
     def _step_done(self, losses: dict[str, float]) -> StepDone:
         in_all = self._steps_in_all()
@@ -224,16 +255,15 @@ class _Run:
 
     def _roll_back(self, fault: str) -> None:
         trainer = self.trainer
-        from_step, rate_factor = trainer.step, trainer.rate_factor
+        from_step, num_roll_backs = trainer.step, trainer.num_roll_backs + 1
         while len(self.snapshots) > 1:  # the newer one may be on the slope already
             self.snapshots.pop()
         trainer.load_state(self.snapshots[0])
-        trainer.rate_factor = rate_factor / 2
-        self.num_roll_backs += 1
-        if self.num_roll_backs > MOST_ROLL_BACKS:
+        trainer.num_roll_backs = num_roll_backs
+        if num_roll_backs > MOST_ROLL_BACKS:
             self._save()
             raise TrainingFailedError(
-                f"training of {self.name!r} failed {self.num_roll_backs} times, the last time at "
+                f"training of {self.name!r} failed {num_roll_backs} times, the last time at "
                 f"step {from_step}: {fault}; the state of step {trainer.step} is kept",
                 hint="give more and more varied pictures, or start over with another --seed",
             )

@@ -7,6 +7,7 @@ core, ran up to fifty times slower than one alone, with one thread each 1.5 time
 steps take longer than fewer threads would need, and takes them back when the cores are free.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -23,14 +24,22 @@ TRIAL_STEPS = 3
 """Steps of such a trial."""
 
 
-def time_step(step: Callable[[], object], repeats: int = 3) -> float:
-    """Return the median time of a step in seconds, after one that is not counted."""
+def time_step(step: Callable[[], object], repeats: int = 3, *, hopeless: float = math.inf) -> float:
+    """Return the median time of a step in seconds, after one that is not counted.
+
+    Args:
+        step: what is timed.
+        repeats: how often.
+        hopeless: if the first counted step takes more seconds than this, it is the only one.
+    """
     step()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         step()
         times.append(time.perf_counter() - start)
+        if times[0] > hopeless:
+            break
     return statistics.median(times)
 
 

@@ -42,7 +42,7 @@ class Trainer:
         self.seed = seed
         self.precision = precision
         self.step = 0
-        self.rate_factor = 1.0
+        self.num_roll_backs = 0
         self.health = Health()
         self.table = phase.table(networks)
         self.optimisers = {
@@ -52,6 +52,11 @@ class Trainer:
             for total, parameters in self.table.items()
         }
         self.average = AveragedModel(networks, multi_avg_fn=_warm_average(optim.average_decay))
+
+    @property
+    def rate_factor(self) -> float:
+        """What the roll-backs leave of the learning rate: each halves it."""
+        return 0.5**self.num_roll_backs
 
     @property
     def device(self) -> torch.device:
@@ -80,14 +85,20 @@ class Trainer:
         return record
 
     def _update(self, record: StepRecord, rate: float) -> None:
-        """Ask each total for the gradient of exactly its weights, then step all of them."""
+        """Ask each total for the gradient of exactly its weights, then step all of them.
+
+        A weight of its row that a total does not depend on gets no step from it: without a cycle
+        the example's losses do not pass through `encoder_b`.
+        """
         gradients = {
-            total: torch.autograd.grad(record.totals[total], list(parameters), retain_graph=True)
+            total: torch.autograd.grad(
+                record.totals[total], list(parameters), retain_graph=True, allow_unused=True
+            )
             for total, parameters in self.table.items()
         }
         for total, optimiser in self.optimisers.items():
             for parameter, gradient in zip(self.table[total], gradients[total], strict=True):
-                parameter.grad = gradient
+                parameter.grad = gradient  # Adam passes over a weight whose gradient is None
             for group in optimiser.param_groups:
                 group["lr"] = self.optim.learning_rate * self.rate_factor * rate
             optimiser.step()
@@ -107,7 +118,7 @@ class Trainer:
         """
         tensors: dict[str, Tensor] = {
             "step": torch.tensor(self.step),
-            "rate_factor": torch.tensor(self.rate_factor, dtype=torch.float64),
+            "num_roll_backs": torch.tensor(self.num_roll_backs),
             "health": self.health.state(),
         }
         tensors |= _prefixed("raw", self.networks.state_dict())
@@ -127,7 +138,7 @@ class Trainer:
             ValueError, KeyError, RuntimeError: the tensors are not such a state.
         """
         self.step = int(tensors["step"])
-        self.rate_factor = float(tensors["rate_factor"])
+        self.num_roll_backs = int(tensors["num_roll_backs"])
         self.health.load_state(tensors["health"])
         self.networks.load_state_dict(_with_prefix("raw", tensors))
         self.average.load_state_dict(_with_prefix("average", tensors))

@@ -4,7 +4,6 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +16,7 @@ from ostcli.config import (
     PretrainConfig,
     ViewConfig,
 )
+from ostcli.errors import UsageError
 from ostcli.events import Event, OnEvent, PreviewReady, Saved, ignore_events
 from ostcli.images.controls import (
     colour_match,
@@ -24,14 +24,15 @@ from ostcli.images.controls import (
     mean_of_folder,
     nearest_in_folder,
 )
+from ostcli.images.encode import encode_picture, format_of_suffix
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
 from ostcli.images.sheet import contact_sheet
 from ostcli.method.networks import Networks
-from ostcli.store.durable import write_file
+from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library
 from ostcli.workflows.adapt import adapt
-from ostcli.workflows.job import load_networks
 from ostcli.workflows.pretrain import pretrain
+from ostcli.workflows.stored import open_adaptation, open_model
 from ostcli.workflows.translator import Translator
 
 SIZE = 128
@@ -46,6 +47,8 @@ PHASE_TWO = AdaptConfig(
     optim=OptimConfig(batch_size=2, average_decay=0.98),
     steps=400,
 )
+FINISH = Finish.PHOTO
+"""What a change of season and light wants. AUTO would take drawn scenes for drawings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class DemoResult:
     """How near the translation came to the truth. Errors are mean absolute differences, 0 to 1."""
 
     translation_error: float
-    """Of the translation as `ost translate` gives it."""
+    """Of the translation with the photo finish."""
     network_error: float
     """Of the network's own pixels."""
     identity_error: float
@@ -82,7 +85,7 @@ def demo(
 
     Args:
         seed: of the scenes and of the training.
-        out: the contact sheet.
+        out: the contact sheet; its suffix says which format.
         keep: a folder to leave the drawn pictures in.
         device: where to compute.
         on_event: told of progress.
@@ -90,6 +93,10 @@ def demo(
 
     Returns:
         The errors, or None if it was stopped.
+
+    Raises:
+        UsageError: `out` is a folder, or no format has its suffix.
+        StoreError, ResourceError: the folder of `out` cannot be made, or `out` not be written.
     """
 
     def tell(event: Event) -> None:
@@ -97,6 +104,7 @@ def demo(
             on_event(event)
 
     start = time.monotonic()
+    _prepare(out)
     with tempfile.TemporaryDirectory(prefix="ost-demo-") as temporary:
         library = Library(Path(temporary) / "store")
         pictures = keep or Path(temporary) / "pictures"
@@ -123,8 +131,9 @@ def demo(
         )
         if not adapted.finished:
             return None
-        networks = load_networks(library, "summer", PHASE_ONE.network)
-    return _compare(networks, adapted.finish, seed, out, keep, start)
+        model = open_model("winter", library).networks
+        networks = open_adaptation("summer", library).networks
+    return _compare(model, networks, seed, out, keep, start)
 
 
 def draw_pictures(folder: Path, seed: int) -> tuple[Path, Path]:
@@ -137,15 +146,24 @@ def draw_pictures(folder: Path, seed: int) -> tuple[Path, Path]:
     return winter, summer
 
 
+def _prepare(out: Path) -> None:
+    """Find out now, not after minutes of training, whether the sheet has a place."""
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", hint="name a file to write")
+    format_of_suffix(out.suffix)
+    make_folder(out.parent)
+
+
 def _compare(
-    networks: Networks, finish: Finish, seed: int, out: Path, keep: Path | None, start: float
+    model: Networks, networks: Networks, seed: int, out: Path, keep: Path | None, start: float
 ) -> DemoResult:
+    """Measure the adapted networks, and the model before its adaptation, against the truth."""
     folder = list(draw_folder(seed, NUM_SCENES, Season.WINTER, SIZE))
     source, truth = (draw_scene(seed, season, SIZE) for season in (Season.SUMMER, Season.WINTER))
     view = PHASE_ONE.view
-    translated = Translator(networks, networks.translate_ab, view, finish=finish)
+    translated = Translator(networks, networks.translate_ab, view, finish=FINISH)
     network = Translator(networks, networks.translate_ab, view)
-    unadapted = Translator(networks, networks.reconstruct_bb, view, finish=finish)
+    unadapted = Translator(model, model.reconstruct_bb, view, finish=FINISH)
 
     def error(image: Image.Image) -> float:
         return round(mean_absolute_error(image, truth), 5)
@@ -157,7 +175,7 @@ def _compare(
         "nearest_in_folder": error(nearest_in_folder(source, folder)),
         "unadapted": error(unadapted.translate(source)),
     }
-    _write(demo_sheet(networks, finish, seed), out)
+    write_file(out, encode_picture(demo_sheet(networks, seed), out.suffix))
     return DemoResult(
         translation_error=translation_error,
         network_error=error(network.translate(source)),
@@ -171,13 +189,13 @@ def _compare(
     )
 
 
-def demo_sheet(networks: Networks, finish: Finish, seed: int) -> Image.Image:
+def demo_sheet(networks: Networks, seed: int) -> Image.Image:
     """Show the example and two other summer scenes along the way from source to truth."""
     view = PHASE_ONE.view
     paths = [
         Translator(networks, networks.reconstruct_aa, view),
         Translator(networks, networks.translate_ab, view),
-        Translator(networks, networks.translate_ab, view, finish=finish),
+        Translator(networks, networks.translate_ab, view, finish=FINISH),
     ]
     rows = []
     for other in range(3):
@@ -192,9 +210,3 @@ def demo_sheet(networks: Networks, finish: Finish, seed: int) -> Image.Image:
         row_labels=["example", "another", "another"],
         title="one summer picture into the look of a winter folder",
     )
-
-
-def _write(sheet: Image.Image, path: Path) -> None:
-    stream = BytesIO()
-    sheet.save(stream, "PNG")
-    write_file(path, stream.getvalue())

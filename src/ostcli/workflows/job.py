@@ -1,6 +1,8 @@
 """One training of a stored model or adaptation: resume it, run it, keep it safe."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -9,20 +11,22 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ostcli.config import Config, NetworkConfig, Precision
-from ostcli.errors import DamagedError, UsageError
+from ostcli.config import AdaptConfig, Config, Precision, PretrainConfig
+from ostcli.errors import DamagedError, ResourceError, StoreError, UsageError
 from ostcli.events import Event, Note, OnEvent, PreviewReady, Saved, StepDone
-from ostcli.method.networks import Networks, build_networks
+from ostcli.method.networks import Networks
 from ostcli.store.library import Library
 from ostcli.store.manifest import Kind, Manifest, Parent
-from ostcli.store.tensors import check_tensors
+from ostcli.store.reading import PREVIEW
 from ostcli.training.batches import Batch
 from ostcli.training.loop import Hooks, run
 from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.journal import Journal
+from ostcli.workflows.stored import open_stored, read_fact
 
-PREVIEW = "preview.png"
+MOST_PREVIEW_PIXELS = 256 * 256
+"""Of each picture in a preview: it is looked at small, and must not cost more than training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +40,11 @@ class Job:
         config: the run's settings, saved as they were given.
         trainer: at its beginning; `run_job` brings it to where an earlier run stopped.
         make_batch: the batch of a step.
-        preview: a contact sheet from the weights for use.
+        preview: a contact sheet from the weights for use, on the trainer's device.
         keepsake: pictures saved with the weights.
         facts: what else the manifest says.
+        continues: an earlier run of this very training; else whatever has the name is replaced, by
+            the first save.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Job:
     preview: Callable[[Networks], Image.Image]
     keepsake: Mapping[str, Tensor]
     facts: Mapping[str, Any]
+    continues: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +102,9 @@ class _Running:
         self.library = library
         self.on_event = on_event
         self.should_stop = should_stop
-        self.journal = Journal(library, job.name)
+        self.journal = Journal(library, job.name, replace=not job.continues)
         self.seconds = 0.0
+        self.is_saved = job.continues
 
     def to_the_end(self) -> JobResult:
         self._resume()
@@ -119,19 +127,17 @@ class _Running:
 
     def _resume(self) -> None:
         """Bring the trainer to where an earlier run stopped, if there was one."""
-        if not self.library.exists(self.job.name):
+        if not self.job.continues:
             return
-        stored = self.library.open(self.job.name)
-        if stored.warning:
-            self.on_event(Note(text=stored.warning, warning=True))
+        stored = open_stored(self.job.name, self.library, self.on_event)
         if not stored.has("state"):
             raise DamagedError(
                 f"{self.job.name} has no training state, so it cannot be continued",
                 hint="start over with --fresh, or use another --name",
             )
         load_trainer_state(self.job.trainer, stored.tensors("state"), self.job.name)
-        self.seconds = float(stored.manifest.facts.get("seconds", 0.0))
-        self.journal.latest = stored.manifest.facts.get("losses", {})
+        self.seconds = read_fact(stored.manifest, "seconds", float, 0.0)
+        self.journal.go_on_from(read_fact(stored.manifest, "losses", dict, {}))
 
     def _train(self) -> None:
         hooks = Hooks(
@@ -159,7 +165,7 @@ class _Running:
         self.seconds = seconds
         job, networks = self.job, self.job.trainer.networks_for_use().cpu()
         files = {"weights": networks.state_dict(), "state": job.trainer.state()}
-        if not self.library.exists(job.name):
+        if not self.is_saved:
             files["keepsake"] = dict(job.keepsake)  # carried over by later saves
         facts = {
             **job.facts,
@@ -177,17 +183,51 @@ class _Running:
             step=job.trainer.step,
             files=files,
             parent=job.parent,
+            replaces=not self.is_saved,
         )
+        self.is_saved = True
         self.library.set_last(job.kind, job.name)
+        with self._told_if_it_fails("log"):
+            self.journal.write()
         self.on_event(
             Saved(name=job.name, step=job.trainer.step, path=self.library.folder(job.name))
         )
 
     def _preview(self) -> None:
-        stream = BytesIO()
-        self.job.preview(self.job.trainer.networks_for_use().cpu()).save(stream, "PNG")
-        path = self.library.write_extra(self.job.name, PREVIEW, stream.getvalue())
-        self.on_event(PreviewReady(path=path))
+        if not self.is_saved and self.library.exists(self.job.name):
+            return  # What has the name until the first save keeps its own preview.
+        with self._told_if_it_fails("preview"):
+            stream = BytesIO()
+            self.job.preview(self.job.trainer.networks_for_use()).save(stream, "PNG")
+            path = self.library.write_extra(self.job.name, PREVIEW, stream.getvalue())
+            self.on_event(PreviewReady(path=path))
+
+    @contextmanager
+    def _told_if_it_fails(self, what: str) -> Iterator[None]:
+        """Go on without what only people look at."""
+        try:
+            yield
+        except (OSError, StoreError, ResourceError) as error:
+            self.on_event(Note(text=f"no {what}: {error}", warning=True))
+
+
+def schedule_of(config: PretrainConfig | AdaptConfig) -> Schedule:
+    """Return the budget that a training's settings give."""
+    return Schedule(
+        num_steps=config.steps,
+        seconds=config.minutes and 60 * config.minutes,
+        decay_share=config.optim.decay_share,
+    )
+
+
+def reduce_for_preview(image: Image.Image) -> Image.Image:
+    """Scale a picture down to what a preview shows of it, aspect kept; small ones unchanged."""
+    scale = math.sqrt(MOST_PREVIEW_PIXELS / (image.width * image.height))
+    if scale >= 1.0:
+        return image
+    small = image.copy()
+    small.thumbnail((math.ceil(image.width * scale), math.ceil(image.height * scale)))
+    return small
 
 
 def load_trainer_state(trainer: Trainer, tensors: Mapping[str, Tensor], name: str) -> None:
@@ -205,12 +245,30 @@ def load_trainer_state(trainer: Trainer, tensors: Mapping[str, Tensor], name: st
         ) from error
 
 
-def settled_precision(library: Library, name: str, asked: Precision) -> Precision:
-    """Return the precision that an earlier run of this training chose, else the one asked for."""
-    if asked is Precision.AUTO and library.exists(name):
-        stored = library.manifest(name).facts.get("precision", Precision.AUTO)
-        return Precision(stored)
+def settled_precision(earlier: Manifest | None, asked: Precision) -> Precision:
+    """Return the precision that an earlier run of this training chose, else the one asked for.
+
+    Raises:
+        DamagedError: the earlier run's is none that this version knows.
+    """
+    if asked is Precision.AUTO and earlier is not None:
+        return read_fact(earlier, "precision", Precision, Precision.AUTO)
     return asked
+
+
+def free_name(base: str, library: Library, is_this: Callable[[Manifest], bool]) -> str:
+    """Return the name of what this training began, else a free one: base, base-2, base-3 ….
+
+    Args:
+        base: a valid name.
+        library: where models are kept.
+        is_this: tells by its manifest whether something belongs to this training.
+    """
+    number, name = 1, base
+    while library.exists(name) and not is_this(library.manifest(name)):
+        number += 1
+        name = f"{base}-{number}"
+    return name
 
 
 def check_same_settings(manifest: Manifest, config: Config, *, budget: Sequence[str]) -> None:
@@ -236,24 +294,6 @@ def check_same_settings(manifest: Manifest, config: Config, *, budget: Sequence[
             f"{manifest.name} was begun with other settings ({what})",
             hint="give the same options to continue it, --fresh to start over, or another --name",
         )
-
-
-def load_networks(library: Library, name: str, network: NetworkConfig) -> Networks:
-    """Build the networks of a stored model or adaptation with its weights for use.
-
-    Raises:
-        NotFoundError: there is no such model.
-        DamagedError: the weights do not fit the architecture.
-    """
-    stored = library.open(name)
-    networks = build_networks(network, with_domain_a=stored.manifest.kind == "adaptation")
-    tensors = stored.tensors("weights")
-    expected = {
-        key: (tuple(tensor.shape), tensor.dtype) for key, tensor in networks.state_dict().items()
-    }
-    check_tensors(tensors, expected, path=library.folder(name))
-    networks.load_state_dict(tensors)
-    return networks.eval().requires_grad_(False)
 
 
 def _settled(values: Mapping[str, Any], precision: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from PIL import Image
 
 from ostcli.config import DeviceChoice, Direction, Finish, PretrainConfig
 from ostcli.errors import UsageError
+from ostcli.events import OnEvent, ignore_events
 from ostcli.method.networks import Networks
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device
-from ostcli.workflows.adapt import find_model, open_model
-from ostcli.workflows.translate import open_adaptation
+from ostcli.workflows.stored import find_model, open_adaptation, open_model
 from ostcli.workflows.translator import Translator, path_to
 
 
@@ -62,6 +62,7 @@ def load_model(
     *,
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
+    on_event: OnEvent = ignore_events,
 ) -> LoadedModel:
     """Load a model or an adaptation for use.
 
@@ -69,6 +70,7 @@ def load_model(
         reference: a name, or the path of an exported file; the adaptation used last if None.
         device: where to compute.
         library: where models are kept; the user's if None.
+        on_event: told of a damaged save that is passed over.
 
     Raises:
         NotFoundError: there is none of that name.
@@ -79,14 +81,14 @@ def load_model(
     if reference is not None:
         reference = find_model(reference, library)
         if library.manifest(reference).kind == "model":
-            model = open_model(reference, library)
+            model = open_model(reference, library, on_event=on_event)
             return LoadedModel(
                 name=model.name,
                 networks=model.networks.to(where),
                 config=model.config,
                 finish=Finish.NETWORK,
             )
-    adaptation = open_adaptation(reference, library)
+    adaptation = open_adaptation(reference, library, on_event)
     return LoadedModel(
         name=adaptation.name,
         networks=adaptation.networks.to(where),

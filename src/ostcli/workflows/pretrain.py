@@ -1,6 +1,6 @@
 """Phase I on a folder: `ost pretrain`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,19 @@ from ostcli.images.keepsake import make_keepsake
 from ostcli.images.sheet import contact_sheet
 from ostcli.method.networks import Networks, build_networks
 from ostcli.store.library import Library, store_root
-from ostcli.store.manifest import check_name, slug
+from ostcli.store.manifest import Manifest, check_name, slug
 from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.phases import PhaseOne
-from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.job import (
     Job,
     JobResult,
     check_same_settings,
+    free_name,
+    reduce_for_preview,
     run_job,
+    schedule_of,
     settled_precision,
 )
 from ostcli.workflows.translator import Translator
@@ -68,7 +70,7 @@ def pretrain(
         folder: pictures of the look, searched recursively.
         config: the settings, or a function that gives them for a number of pictures.
         name: of the model; the folder's if None.
-        fresh: forget an earlier training of that name.
+        fresh: forget an earlier training of that name; its model stays until the first save.
         device: where to train.
         library: where models are kept; the user's if None.
         on_event: told of progress.
@@ -84,45 +86,46 @@ def pretrain(
     Source: Benaim & Wolf 2018, phase I.
     """
     library = library or Library(store_root())
-    where = folder.resolve()
+    where, processor = folder.resolve(), choose_device(device)
     chosen = config if isinstance(config, PretrainConfig) else config(1)
     pictures = open_folder(folder, chosen.view, on_event)
     if not isinstance(config, PretrainConfig):
         chosen = config(len(pictures))
     name = check_name(name or name_for(where, library))
     with library.lock(name):
-        if fresh and library.exists(name):
-            library.remove(name)
-        _check_continues(library, name, where, chosen, pictures, on_event)
-        job = _make_job(library, name, where, chosen, pictures, choose_device(device))
+        earlier = _earlier(library, name, where, chosen, pictures, fresh, on_event)
+        job = _make_job(name, where, chosen, pictures, processor, earlier)
         result = run_job(job, library, on_event, should_stop)
     return PretrainResult(**vars(result), num_pictures=len(pictures), failed=pictures.failed)
 
 
 def name_for(folder: Path, library: Library) -> str:
     """Return the model of this folder if there is one, else a free name after the folder's."""
-    base, number = slug(folder.name), 1
-    name = base
-    while library.exists(name) and library.manifest(name).facts.get("folder") != str(folder):
-        number += 1
-        name = f"{base}-{number}"
-    return name
+    return free_name(
+        slug(folder.name), library, lambda manifest: manifest.facts.get("folder") == str(folder)
+    )
 
 
-def _check_continues(
+def _earlier(
     library: Library,
     name: str,
     folder: Path,
     config: PretrainConfig,
     pictures: PictureFolder,
+    fresh: bool,
     on_event: OnEvent,
-) -> None:
+) -> Manifest | None:
+    """Return the training to go on with, if there is one; refuse what is not to be touched."""
     if not library.exists(name):
-        return
+        return None
     manifest = library.manifest(name)
-    if manifest.kind != MODEL or manifest.facts.get("folder") != str(folder):
+    if manifest.kind != MODEL:
+        raise UsageError(f"the name {name} is taken by an adaptation", hint="choose another --name")
+    if fresh:
+        return None
+    if manifest.facts.get("folder") != str(folder):
         raise UsageError(
-            f"the name {name} is taken by {manifest.facts.get('folder', 'an adaptation')}",
+            f"the name {name} is taken by {manifest.facts.get('folder', 'another folder')}",
             hint="choose another --name, or --fresh to replace it",
         )
     check_same_settings(manifest, config, budget=BUDGET)
@@ -134,15 +137,16 @@ def _check_continues(
                 warning=True,
             )
         )
+    return manifest
 
 
 def _make_job(
-    library: Library,
     name: str,
     folder: Path,
     config: PretrainConfig,
     pictures: PictureFolder,
     device: torch.device,
+    earlier: Manifest | None,
 ) -> Job:
     prepare_arithmetic()
     networks = build_networks(config.network, seed=config.seed).to(device)
@@ -151,13 +155,14 @@ def _make_job(
         PhaseOne.begin(config),
         config.optim,
         seed=config.seed,
-        precision=settled_precision(library, name, config.precision),
+        precision=settled_precision(earlier, config.precision),
     )
     views = Views(pictures, config.view, config.optim.batch_size, (config.seed, 0))
 
     def batch(step: int) -> Batch:
         return {"b": views.batch(step)}
 
+    shown = [reduce_for_preview(picture) for picture in spread(pictures, NUM_IN_PREVIEW)]
     facts: Mapping[str, Any] = {
         "folder": str(folder),
         "fingerprint": pictures.fingerprint,
@@ -170,23 +175,19 @@ def _make_job(
         parent=None,
         config=config,
         trainer=trainer,
-        schedule=Schedule(
-            num_steps=config.steps,
-            seconds=config.minutes and 60 * config.minutes,
-            decay_share=config.optim.decay_share,
-        ),
+        schedule=schedule_of(config),
         make_batch=batch,
-        preview=lambda networks: _preview(networks, pictures, config, name),
+        preview=lambda networks: _preview(networks, shown, config, name),
         keepsake=make_keepsake(pictures, config.view, config.seed),
         facts=facts,
+        continues=earlier is not None,
     )
 
 
 def _preview(
-    networks: Networks, pictures: PictureFolder, config: PretrainConfig, name: str
+    networks: Networks, originals: Sequence[Image.Image], config: PretrainConfig, name: str
 ) -> Image.Image:
     """Show pictures of the folder above their reconstructions."""
-    originals = spread(pictures, NUM_IN_PREVIEW)
     reconstruct = Translator(networks, networks.reconstruct_bb, config.view).network_pixels
     return contact_sheet(
         [originals, [reconstruct(picture) for picture in originals]],

@@ -1,7 +1,8 @@
 """Pictures to pictures: `ost translate`."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -11,14 +12,11 @@ import torch
 
 from ostcli.config import (
     ADAPT_EACH_STEPS,
-    AdaptConfig,
     DeviceChoice,
     Direction,
     Finish,
-    PretrainConfig,
-    adapt_preset,
 )
-from ostcli.errors import InputError, InterruptedRun, NotFoundError, PictureError, UsageError
+from ostcli.errors import ExitCode, InputError, PictureError, ResourceError, UsageError
 from ostcli.events import (
     Note,
     OnEvent,
@@ -29,25 +27,23 @@ from ostcli.events import (
 )
 from ostcli.images.encode import encode_picture, suffix_for_source
 from ostcli.images.find import FoundPicture, find_pictures, plan_outputs
-from ostcli.images.keepsake import bytes_of_tensor
 from ostcli.images.read import Picture, read_picture
-from ostcli.method.networks import Networks
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
-from ostcli.store.manifest import Manifest
 from ostcli.training.device import choose_device, is_out_of_memory
-from ostcli.workflows.adapt import (
-    EXAMPLE_KEY,
-    adapt_in_memory,
-    open_model,
-    read_config,
-)
+from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.finish import decide_finish
-from ostcli.workflows.job import load_networks
+from ostcli.workflows.stored import Adaptation, open_adaptation, open_model, parent_of
 from ostcli.workflows.translator import Translator, path_to
 
 TranslatorFor = Callable[[Picture], Translator]
 """What a picture is translated by: one for all, or one made for it."""
+
+
+class NoMemoryError(PictureError):
+    """There is not enough memory to translate one picture; smaller ones may do."""
+
+    exit_code = ExitCode.RESOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +51,8 @@ class TranslateResult:
     """What a batch came to."""
 
     adaptation: str
+    example: Path
+    """What it was adapted to."""
     to: Direction
     finish: Finish
     """PHOTO or NETWORK; with `adapt_each` and AUTO, what was asked: it is decided per picture."""
@@ -65,22 +63,13 @@ class TranslateResult:
     """Outputs that were there already."""
     failed: tuple[tuple[Path, str], ...]
     """The inputs that could not be translated, with the reason of each."""
+    num_pictures: int
+    """Of all inputs, those included that a stop left out."""
+    num_without_memory: int
+    """Of those that failed, how many for want of memory."""
+    stopped: bool
+    """Whether a stop was asked for before the last picture; the same call goes on."""
     seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adaptation:
-    """An adaptation, opened: what translation needs."""
-
-    name: str
-    networks: Networks
-    model_config: PretrainConfig
-    config: AdaptConfig
-    finish: Finish
-    """What AUTO means for it."""
-    example: FoundPicture
-    example_bytes: bytes | None
-    """The example's file; None in an adaptation that was exported without pictures."""
 
 
 def translate(
@@ -116,21 +105,21 @@ def translate(
         device: where to compute.
         library: where models are kept; the user's if None.
         on_event: told of each picture.
-        should_stop: asked between pictures and between steps.
+        should_stop: asked between pictures and between steps; true returns early. Whatever was
+            written is whole.
 
     Raises:
         NotFoundError: there is no adaptation.
+        UsageError: the adaptation is a model, or `adapt_each` goes to A.
         InputError: an input is missing, two outputs would collide, or one would be an input.
-        InterruptedRun: a stop was asked for; whatever was written is whole.
         StoreError, ResourceError: an output cannot be written.
     """
     library = library or Library(store_root())
     start = time.monotonic()
-    opened = open_adaptation(adaptation, library)
-    found = find_pictures(inputs) if inputs else [opened.example]
-    outputs = plan_outputs(
-        found, out or Path(f"translated-{to}"), lambda path: suffix or suffix_for_source(path)
-    )
+    opened = open_adaptation(adaptation, library, on_event)
+    folder = out or Path(f"translated-{to}")
+    found = find_pictures(inputs, leave_out=folder) if inputs else [opened.example]
+    outputs = plan_outputs(found, folder, lambda path: suffix or suffix_for_source(path))
     if adapt_each and to is Direction.A:
         raise UsageError(
             "--adapt-each makes an input the example of A, so it goes with --to B only",
@@ -142,7 +131,7 @@ def translate(
         translator_for = _adapted_each(
             opened, library, finish, strength, where, steps, should_stop, on_event
         )
-    elif any(picture.path != opened.example.path for picture in found):
+    elif any(picture.path.resolve() != opened.example.path.resolve() for picture in found):
         on_event(
             Note(
                 text=f"all pictures go through {opened.name}, adapted to "
@@ -152,6 +141,7 @@ def translate(
     written: list[Path] = []
     skipped: list[Path] = []
     failed: list[tuple[Path, str]] = []
+    num_without_memory, stopped = 0, False
     for index, (picture, output) in enumerate(zip(found, outputs, strict=True), start=1):
         if output.exists() and not overwrite:
             skipped.append(output)
@@ -159,18 +149,19 @@ def translate(
             continue
         began = time.monotonic()
         try:
-            source = _read(picture, opened, is_example=not inputs)
-            data = _encoded(source, translator_for(source), output.suffix)
+            with _want_of_memory_named(picture.path):
+                source = _read(picture, opened, is_example=not inputs)
+                translator = translator_for(source)
+                stopped = should_stop()
+                if stopped:
+                    break
+                data = _encoded(source, translator, output.suffix)
         except InputError as error:
+            num_without_memory += isinstance(error, NoMemoryError)
             reason = error.reason if isinstance(error, PictureError) else error.message
             failed.append((picture.path, reason))
             on_event(PictureFailed(path=picture.path, reason=reason))
             continue
-        if should_stop():
-            raise InterruptedRun(
-                f"stopped after {len(written)} of {len(found)} pictures",
-                hint="the same command goes on with those that are missing",
-            )
         make_folder(output.parent)
         write_file(output, data)
         written.append(output)
@@ -185,12 +176,16 @@ def translate(
         )
     return TranslateResult(
         adaptation=opened.name,
+        example=opened.example.path,
         to=to,
         finish=opened.finish if finish is Finish.AUTO and not adapt_each else finish,
         adapted_each=adapt_each,
         outputs=tuple(written),
         skipped=tuple(skipped),
         failed=tuple(failed),
+        num_pictures=len(found),
+        num_without_memory=num_without_memory,
+        stopped=stopped,
         seconds=time.monotonic() - start,
     )
 
@@ -205,59 +200,20 @@ def translate_stream(
     suffix: str = ".png",
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
+    on_event: OnEvent = ignore_events,
 ) -> bytes:
     """Translate one picture from a stream and return the encoded result.
 
     Raises:
-        PictureError: the stream holds no picture that can be read.
+        PictureError: the stream holds no picture that can be read, or one too large for memory.
         NotFoundError: there is no adaptation.
     """
     library = library or Library(store_root())
-    opened = open_adaptation(adaptation, library)
+    opened = open_adaptation(adaptation, library, on_event)
     translator = _shared(opened, to, finish, strength, choose_device(device))
-    picture = read_picture(source)
-    return _encoded(picture, translator(picture), suffix)
-
-
-def open_adaptation(name: str | None, library: Library) -> Adaptation:
-    """Open an adaptation with its weights; the one used last if no name is given.
-
-    Raises:
-        NotFoundError: there is none.
-        UsageError: the name is that of a model.
-        DamagedError: the stored files are not what was written.
-    """
-    chosen = name or library.last("adaptation")
-    if chosen is None:
-        raise NotFoundError(
-            "there is no adaptation yet",
-            hint="run: ost adapt EXAMPLE, after ost pretrain FOLDER",
-        )
-    stored = library.open(chosen)
-    if stored.manifest.kind != "adaptation":
-        raise UsageError(
-            f"{chosen} is a model that has not seen any example yet",
-            hint=f"run: ost adapt EXAMPLE --model {chosen}",
-        )
-    model_config = _model_config(stored.manifest)
-    example = Path(stored.manifest.facts["example"])
-    return Adaptation(
-        name=chosen,
-        networks=load_networks(library, chosen, model_config.network),
-        model_config=model_config,
-        config=read_config(AdaptConfig, stored.manifest),
-        finish=Finish(stored.manifest.facts["finish"]),
-        example=FoundPicture(path=example, relative=Path(example.name)),
-        example_bytes=(
-            bytes_of_tensor(stored.tensors("keepsake")[EXAMPLE_KEY])
-            if stored.has("keepsake")
-            else None
-        ),
-    )
-
-
-def _model_config(manifest: Manifest) -> PretrainConfig:
-    return PretrainConfig.from_json(manifest.facts["model_config"])
+    with _want_of_memory_named(Path("the picture")):
+        picture = read_picture(source)
+        return _encoded(picture, translator(picture), suffix)
 
 
 def _shared(
@@ -290,15 +246,16 @@ def _adapted_each(
     on_event: OnEvent,
 ) -> TranslatorFor:
     """Adapt the adaptation's model to every picture before it is translated to B."""
-    model = open_model(parent_of(adaptation, library), library)
-    config = adapt_preset(model.config, num_pictures=model.num_pictures)
-    config = replace(config, steps=steps, minutes=None)
+    model = open_model(parent_of(adaptation, library), library, on_event=on_event)
+    config = replace(adaptation.config, steps=steps, minutes=None, precision=adaptation.precision)
 
     def translator_for(picture: Picture) -> Translator:
         networks = adapt_in_memory(picture.image, model, config, device, on_event, should_stop)
         decided = finish
         if finish is Finish.AUTO:
-            facts = decide_finish(picture.image, model.folder_pictures, model.config.look)
+            facts = decide_finish(
+                picture.image, model.folder_pictures, model.config.look, model.config.view
+            )
             decided = Finish(facts["finish"])
         return Translator(
             networks,
@@ -311,24 +268,6 @@ def _adapted_each(
     return translator_for
 
 
-def parent_of(adaptation: Adaptation, library: Library) -> str:
-    """Return the name of the model that an adaptation was made from.
-
-    Raises:
-        NotFoundError: the model is gone.
-    """
-    manifest = library.manifest(adaptation.name)
-    found = library.find_parent(manifest)
-    if found is None and manifest.parent and manifest.parent.name in library.names("model"):
-        found = manifest.parent.name  # trained on since: still the same look
-    if found is None:
-        raise NotFoundError(
-            f"the model of {adaptation.name} is gone, and adapting needs it",
-            hint="leave out --adapt-each, or import the model again",
-        )
-    return found
-
-
 def _read(picture: FoundPicture, adaptation: Adaptation, *, is_example: bool) -> Picture:
     """Read an input; the example itself comes from the adaptation, in case its file has moved."""
     if is_example and adaptation.example_bytes is not None:
@@ -337,11 +276,22 @@ def _read(picture: FoundPicture, adaptation: Adaptation, *, is_example: bool) ->
 
 
 def _encoded(source: Picture, translator: Translator, suffix: str) -> bytes:
-    try:
-        result = translator.translate(source.image)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        where = source.path or Path("the picture")
-        raise PictureError(where, "not enough memory to translate it") from error
+    result = translator.translate(source.image)
     return encode_picture(result, suffix, alpha=source.alpha, exif=source.exif)
+
+
+@contextmanager
+def _want_of_memory_named(path: Path) -> Iterator[None]:
+    """Make an error about one picture of whatever runs out of memory: reading, network, writing."""
+    try:
+        yield
+    except PictureError as error:
+        if not isinstance(error.__cause__, MemoryError):
+            raise
+        raise NoMemoryError(path, error.reason, hint="make it smaller first") from error
+    except (RuntimeError, MemoryError, ResourceError) as error:
+        if not isinstance(error, ResourceError) and not is_out_of_memory(error):
+            raise
+        raise NoMemoryError(
+            path, "not enough memory to translate it", hint="make it smaller, or use --device cpu"
+        ) from error

@@ -151,3 +151,21 @@ def test_outputs_never_overwrite_an_input(tmp_path):
 
     gif = [picture for picture in pictures if picture.path.suffix == ".gif"]
     assert plan_outputs(gif, tmp_path, suffix_for_source) == [tmp_path / "b.png"]
+
+
+def test_a_folder_may_be_left_out_unless_it_was_asked_for(tmp_path):
+    for name in ("a.png", "out/a.png", "out/deep/b.png", "other/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    def names(*inputs, leave_out):
+        found = find_pictures(inputs, leave_out=leave_out)
+        return [picture.relative.as_posix() for picture in found]
+
+    out = tmp_path / "other" / ".." / "out"
+    assert names(tmp_path, leave_out=out) == ["a.png", "other/c.png"]
+    assert names(tmp_path, leave_out=tmp_path / "nowhere") == [
+        "a.png", "other/c.png", "out/a.png", "out/deep/b.png"
+    ]  # fmt: skip
+    assert names(tmp_path / "out", leave_out=out) == ["a.png", "deep/b.png"]
+    assert names(tmp_path / "out" / "a.png", leave_out=out) == ["a.png"]

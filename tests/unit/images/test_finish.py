@@ -208,6 +208,13 @@ def test_blend_is_exact_at_both_ends_and_between_elsewhere():
     assert np.abs(middle - expected).max() <= 1
 
 
+def test_blend_copies_nothing_at_its_ends():
+    source, result = picture(5, 6, 1), picture(5, 6, 2)
+    assert blend(source, result, 0) is source
+    assert blend(source, result, 1.0) is result
+    assert blend(source.convert("L"), result, 0).mode == "RGB"
+
+
 @pytest.mark.parametrize(("size", "strength"), [((5, 6), 1.1), ((5, 6), -0.1), ((6, 5), 0.5)])
 def test_impossible_blends_are_refused(size, strength):
     with pytest.raises(ValueError, match=r"strength|size"):

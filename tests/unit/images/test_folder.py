@@ -131,6 +131,21 @@ def test_a_reduced_picture_holds_about_the_working_size_and_none_is_enlarged(wid
         assert reduced.height == pytest.approx(height / shrink, abs=0.51)
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((256, 256), (256, 256)),
+        ((200, 900), (200, 900)),
+        ((4000, 3000), (381, 286)),
+        ((600, 1200), (286, 572)),
+    ],
+)
+def test_where_pictures_are_trained_at_one_short_side_larger_ones_are_reduced_to_it(size, expected):
+    view = ViewConfig(size=256, short_side=286)
+
+    assert reduce_to_working_size(Image.new("RGB", size), view).size == expected
+
+
 def test_a_panorama_of_the_working_size_keeps_its_pixels(tmp_path, noise_picture):
     view = ViewConfig(size=16, working_pixels=200 * 20)
     noise_picture(200, 20).save(tmp_path / "wide.jpg", quality=95)

@@ -177,3 +177,15 @@ def test_the_authors_scale_every_picture_to_one_short_side(short):
     view = pretrain_preset(Preset.PAPER).view
 
     assert view_scales(short, 2 * short, view) == (short / 286, short / 286)
+
+
+@pytest.mark.parametrize("short", [286, 1000, 4000])
+def test_a_large_picture_is_seen_in_use_at_the_scale_that_the_authors_train_at(short):
+    view = dataclasses.replace(pretrain_preset(Preset.PAPER).view, working_pixels=10**9)
+
+    assert working_scale(short, 2 * short, view) == view_scales(short, 2 * short, view)[0]
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (100, 900)])
+def test_a_small_picture_is_seen_at_its_own_size_whatever_the_authors_train_at(height, width):
+    assert working_scale(height, width, pretrain_preset(Preset.PAPER).view) == 1.0

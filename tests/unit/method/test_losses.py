@@ -156,6 +156,8 @@ def test_phase_one_s_losses_are_the_equations_on_its_pictures(networks, make_bat
         },
         rel=1e-5,
     )
+    flat = x_b.numpy().mean((2, 3), keepdims=True)
+    assert record.flat_error.item() == pytest.approx(np.abs(x_b.numpy() - flat).mean())
     assert record.latent_spread.item() == pytest.approx(latent.mean.detach().numpy().std(ddof=1))
 
 

@@ -155,6 +155,43 @@ def test_without_norm_a_layer_s_weights_keep_the_variance_of_what_comes_in():
     assert second.weight.std().item() == pytest.approx((2 / (32 * 16)) ** 0.5, rel=0.02)
 
 
+def flat_pictures(*colours):
+    return torch.tensor(colours)[:, :, None, None].expand(-1, -1, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("norm", "kept"), [(Norm.INSTANCE, False), (Norm.LAYER, True), (Norm.NONE, True)]
+)
+@torch.no_grad()
+def test_only_instance_norm_loses_the_colour_of_a_flat_picture(norm, kept):
+    networks = build_networks(tiny(norm=norm))
+    x = flat_pictures((0.8, -0.6, 0.1), (-0.5, 0.2, 0.9))
+
+    features = networks.encoder_b(x)
+
+    assert torch.allclose(features[0], features[1], atol=1e-3) is not kept
+
+
+@pytest.mark.parametrize("norm", [Norm.LAYER, Norm.NONE])
+@torch.no_grad()
+def test_the_colour_of_a_flat_picture_reaches_latent_and_reconstruction(norm):
+    networks = build_networks(tiny(norm=norm))
+    x = flat_pictures((0.8, -0.6, 0.1), (-0.5, 0.2, 0.9))
+
+    for first, second in (networks.encode_b(x).mean, networks.reconstruct_bb(x)):
+        assert (first - second).abs().mean() > 0.1 * first.abs().mean()
+
+
+@pytest.mark.parametrize(("norm", "factor"), [(Norm.INSTANCE, 1), (Norm.NONE, 2)])
+@torch.no_grad()
+def test_only_without_norm_the_discriminator_sees_how_bright_a_flat_picture_is(norm, factor):
+    networks = build_networks(tiny(discriminator_norm=norm))
+    networks.discriminator_b[0].weight *= 100  # so that the norm's epsilon does not matter
+    dark, bright = networks.score_b(flat_pictures((0.4, 0.2, 0.1), (0.8, 0.4, 0.2)))
+
+    assert torch.allclose(bright, factor * dark, rtol=0.01, atol=1e-3)
+
+
 def test_a_seed_gives_the_same_bytes_and_another_seed_others():
     first, again, other = (build_networks(tiny(), seed=seed).state_dict() for seed in (1, 1, 2))
 

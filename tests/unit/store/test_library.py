@@ -23,6 +23,7 @@ from ostcli.errors import (
 )
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Parent
+from ostcli.store.reading import LOG, PREVIEW
 
 LONG_AGO = (time.time() - 7200,) * 2
 
@@ -563,3 +564,34 @@ def test_pruning_leaves_the_files_of_a_damaged_manifest_alone(library):
     assert library.prune() == []
     assert len(file_names(library)) == 4
     assert len(library.verify("winter")) == 1
+
+
+def test_pruning_removes_what_was_never_saved_with_its_preview_and_log(library):
+    for name in ("begun", "running", "winter"):
+        library.write_extra(name, PREVIEW, b"picture")
+        library.append_extra(name, LOG, "1")
+    save(library)
+    process = in_a_process(
+        "from ostcli.store.library import Library, store_root",
+        "with Library(store_root()).lock('running'):",
+        "    print('held', flush=True)",
+        "    input()",
+        root=library.root,
+    )
+    assert process.stdout.readline() == "held\n"
+    begun = library.folder("begun")
+    assert library.prune() == [begun / PREVIEW, begun / LOG, begun]
+    process.communicate("\n")
+    assert library.extra_path("running", PREVIEW).exists()
+    assert library.extra_path("winter", PREVIEW).exists()
+
+
+def test_a_save_that_replaces_another_training_carries_nothing_over(library):
+    save(library, step=1)
+    old = save(library, step=2)
+    new = save(library, step=3, keepsake=False, replaces=True)
+    assert (new.current.number, new.previous) == (old.current.number + 1, None)
+    assert set(new.current.files) == {"weights", "state"}
+    assert sorted(file_names(library)) == sorted([*new.file_names(), "manifest.json"])
+    with pytest.raises(UsageError, match="a model already"):
+        save(library, kind="adaptation", replaces=True)

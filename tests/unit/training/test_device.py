@@ -3,7 +3,13 @@ import torch
 
 from ostcli.config import DeviceChoice, Precision
 from ostcli.errors import UsageError
-from ostcli.training.device import autocast, choose_device, describe_device, is_out_of_memory
+from ostcli.training.device import (
+    autocast,
+    choose_device,
+    describe_device,
+    finish_work,
+    is_out_of_memory,
+)
 
 
 @pytest.fixture
@@ -53,6 +59,19 @@ def test_a_device_that_is_not_there_is_a_usage_error_with_a_way_out(
 def test_devices_are_described_for_people():
     assert describe_device(torch.device("cpu")) == "CPU"
     assert describe_device(torch.device("mps")) == "Apple GPU"
+
+
+@pytest.mark.parametrize(
+    ("device", "waited"), [("cpu", []), ("cuda", ["cuda"]), ("cuda:0", ["cuda"]), ("mps", ["mps"])]
+)
+def test_clocks_wait_for_accelerators(device, waited, monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: calls.append("cuda"))
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: calls.append("mps"))
+
+    finish_work(torch.device(device))
+
+    assert calls == waited
 
 
 @pytest.mark.parametrize(

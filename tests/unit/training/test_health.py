@@ -6,13 +6,14 @@ import pytest
 from ostcli.training.health import Health
 
 SPREAD = 0.5
+FLAT = 1.0
 
 
-def feed(health, errors, spread=SPREAD):
+def feed(health, errors, spread=SPREAD, flat=FLAT):
     """Judge a row of reconstruction errors; return the faults that were named, by their index."""
     faults = {}
     for index, error in enumerate(errors):
-        fault = health.judge({"rec_b": float(error)}, spread)
+        fault = health.judge({"rec_b": float(error)}, spread, flat)
         if fault is not None:
             faults[index] = fault
     return faults
@@ -28,7 +29,7 @@ def noisy(level, count, seed=0):
 def test_a_loss_that_is_not_finite_is_named_at_once(name, value):
     losses = {"rec_b": 0.1, "kl_b": 0.2, "gan_ab": 0.3} | {name: value}
 
-    assert Health().judge(losses, SPREAD) == f"the loss {name} is not a finite number"
+    assert Health().judge(losses, SPREAD, FLAT) == f"the loss {name} is not a finite number"
 
 
 def test_a_step_that_is_not_finite_is_not_remembered():
@@ -36,7 +37,7 @@ def test_a_step_that_is_not_finite_is_not_remembered():
     feed(health, [0.1] * 10)
     before = health.state()
 
-    health.judge({"rec_b": math.nan}, SPREAD)
+    health.judge({"rec_b": math.nan}, SPREAD, FLAT)
 
     assert health.state().equal(before)
 
@@ -70,7 +71,7 @@ def test_a_vanished_latent_is_called_whatever_the_error():
     health = Health()
     feed(health, [0.1] * Health.GRACE)
 
-    assert health.judge({"rec_b": 0.1}, 1e-6) == "the latent code has collapsed to a constant"
+    assert health.judge({"rec_b": 0.1}, 1e-6, FLAT) == "the latent code has collapsed to a constant"
 
 
 def test_nothing_is_called_before_the_grace_is_over():
@@ -80,9 +81,35 @@ def test_nothing_is_called_before_the_grace_is_over():
 
 
 def test_the_wild_first_steps_do_not_count_as_the_best():
-    errors = np.concatenate([np.full(100, 0.001), np.full(2000, 0.5)])
+    errors = np.concatenate([np.full(10, 0.001), np.full(2000, 0.5)])
 
     assert feed(Health(), errors) == {}
+
+
+def test_a_collapse_is_called_within_the_steps_of_a_short_training():
+    errors = np.concatenate([noisy(0.05, 100), noisy(0.9, 100)])
+
+    assert "the reconstruction has collapsed" in feed(Health(), errors)[199]
+
+
+def test_a_network_that_never_beats_flat_colour_is_called_after_its_grace():
+    faults = feed(Health(), noisy(0.5, 1500), flat=0.3)
+
+    assert Health.GRACE_FLAT - 1 <= min(faults) < 1000
+    assert "worse than flat colour" in faults[min(faults)]
+
+
+@pytest.mark.parametrize(
+    ("errors", "flat"),
+    [
+        (noisy(0.5, Health.GRACE_FLAT - 1), 0.3),  # short
+        (np.linspace(0.9, 0.1, 2000) * noisy(1, 2000), 0.3),  # slow
+        (noisy(0.14, 1500), 0.02),  # nearly flat pictures, which flat colour shows well
+        (np.concatenate([noisy(0.2, 500), [1.0] * 5, noisy(0.2, 100)]), 0.3),  # a few bad ones
+    ],
+)
+def test_health_is_not_mistaken_for_flat_colour(errors, flat):
+    assert feed(Health(), errors, flat=flat) == {}
 
 
 def test_a_state_is_sound_while_its_error_is_near_the_best():
@@ -106,6 +133,11 @@ def test_the_state_goes_round():
     assert other.state().equal(health.state())
     assert other.is_sound == health.is_sound
     assert feed(other, more) == feed(health, more) != {}
+
+
+def test_what_is_no_such_state_is_refused():
+    with pytest.raises(ValueError, match="unpack"):
+        Health().load_state(Health().state()[:3])
 
 
 def test_the_state_of_a_new_watch_goes_round():

@@ -1,11 +1,13 @@
+import dataclasses
 import math
+import time
 from collections import Counter
 
 import pytest
 import torch
 
 from ostcli.config import Precision
-from ostcli.errors import ResourceError, TrainingFailedError
+from ostcli.errors import PictureError, ResourceError, TrainingFailedError
 from ostcli.events import Collected, Note, RolledBack, StepDone, TrainingPlanned
 from ostcli.training import loop
 from ostcli.training.loop import Hooks, measure, run
@@ -120,13 +122,73 @@ def test_half_precision_is_chosen_only_where_it_pays(
     share, chosen, make_trainer, make_batch, monkeypatch
 ):
     seconds = {Precision.FP32: 1.0, Precision.BF16: share}
-    monkeypatch.setattr(loop, "_step_time", lambda trainer, batch: seconds[trainer.precision])
+    monkeypatch.setattr(loop, "_step_time", lambda trainer, *_, **__: seconds[trainer.precision])
     trainer = make_trainer()
     trainer.precision = Precision.AUTO
 
     measure(trainer, make_batch(0))
 
     assert trainer.precision is chosen
+
+
+def test_a_device_without_half_precision_computes_in_single(make_trainer, make_batch, monkeypatch):
+    trainer = make_trainer()
+    trainer.precision = Precision.AUTO
+    do_step = type(trainer).do_step
+
+    def only_single(trainer, batch, rate):
+        if trainer.precision is Precision.BF16:
+            raise RuntimeError("not implemented for 'BFloat16'")
+        return do_step(trainer, batch, rate)
+
+    monkeypatch.setattr(type(trainer), "do_step", only_single)
+    measure(trainer, make_batch(0))
+
+    assert trainer.precision is Precision.FP32
+
+
+def test_hopeless_half_precision_is_given_up_after_one_step(make_trainer, make_batch, monkeypatch):
+    trainer, steps_in = make_trainer(), Counter()
+    trainer.precision = Precision.AUTO
+    do_step = type(trainer).do_step
+
+    def slow_in_half(trainer, batch, rate):
+        steps_in[trainer.precision] += 1
+        if trainer.precision is Precision.BF16:
+            time.sleep(0.5)
+        return do_step(trainer, batch, rate)
+
+    monkeypatch.setattr(type(trainer), "do_step", slow_in_half)
+    measure(trainer, make_batch(0))
+
+    assert trainer.precision is Precision.FP32
+    assert steps_in[Precision.BF16] == 2  # one to warm up, one to judge
+
+
+def test_threads_are_governed_on_the_cpu_only():
+    measured = loop.Measured(seconds_all=0.2, seconds_one=0.1)
+    threads = torch.get_num_threads()
+
+    assert loop._governor(torch.device("cuda"), 4, measured) is None
+    assert loop._governor(torch.device("mps"), 4, measured) is None
+    assert torch.get_num_threads() == threads
+    assert loop._governor(torch.device("cpu"), 1, measured) is not None
+
+
+def test_waiting_for_pictures_is_no_sign_of_busy_cores(make_trainer, make_batch, monkeypatch):
+    took = []
+    monkeypatch.setattr(loop.ThreadGovernor, "step_took", lambda _, seconds: took.append(seconds))
+    watch = Watch()
+
+    def slowly(step):
+        time.sleep(0.2)
+        return make_batch(step)
+
+    run(make_trainer(), steps(12), slowly, watch.hooks, name="winter")
+
+    assert min(took) < 0.1
+    rates = [event.steps_per_second for event in watch.of(StepDone)]
+    assert rates[-1] < rates[0]  # what is told of the time left includes the waiting
 
 
 def test_a_run_goes_on_where_the_trainer_is(make_trainer, make_batch):
@@ -250,6 +312,40 @@ def test_a_second_roll_back_does_not_return_to_what_the_first_gave_up(
     assert trainer.rate_factor == 1 / 8
 
 
+@pytest.mark.parametrize(
+    ("num_steps", "apart"), [(9, 50), (200, 50), (400, 100), (1000, 250), (6000, 250)]
+)
+def test_short_trainings_keep_states_more_often(num_steps, apart):
+    assert loop._snapshot_steps(num_steps) == apart
+
+
+def test_roll_backs_of_earlier_runs_count(make_trainer, make_batch):
+    first, second, watch = make_trainer(), make_trainer(), Watch()
+    run(first, steps(8), Broken(make_batch, at=5, times=3), Watch().hooks, name="winter")
+    second.load_state(first.state())
+
+    with pytest.raises(TrainingFailedError, match="failed 4 times"):
+        run(second, steps(20), Broken(make_batch, at=10, times=1), watch.hooks, name="winter")
+
+    assert first.num_roll_backs == 3
+    assert watch.of(RolledBack) == []
+
+
+def test_a_picture_that_vanishes_ends_the_run_but_loses_no_step(make_trainer, make_batch, tmp_path):
+    def make(step):
+        if step == 3:
+            raise PictureError(tmp_path / "gone.png", "there is no such file")
+        return make_batch(step)
+
+    trainer, watch, saved_at = make_trainer(), Watch(), []
+    hooks = dataclasses.replace(watch.hooks, save=lambda _: saved_at.append(trainer.step))
+
+    with pytest.raises(PictureError, match=r"gone\.png"):
+        run(trainer, steps(8), make, hooks, name="winter")
+
+    assert saved_at == [3]
+
+
 def test_a_fault_in_the_batches_ends_the_run_and_gives_the_threads_back(make_trainer, make_batch):
     def make(step):
         if step == 2:
@@ -276,6 +372,6 @@ def test_want_of_memory_is_a_sentence_and_other_faults_are_not_hidden(
             raise error
 
         monkeypatch.setattr(trainer, "do_step", fail)
-        monkeypatch.setattr(loop, "_step_time", lambda trainer, batch: 0.1)
+        monkeypatch.setattr(loop, "_step_time", lambda *_, **__: 0.1)
         with pytest.raises(expected, match=r"out of memory|a bug"):
             run(trainer, steps(5), make_batch, Watch().hooks, name="winter")

@@ -124,6 +124,18 @@ def test_with_a_single_core_there_is_nothing_to_choose(machine):
     assert machine.changes == []
 
 
+@pytest.mark.parametrize(("hopeless", "counted"), [(5.0, 1), (20.0, 3)])
+def test_a_hopeless_step_is_not_repeated(hopeless, counted, machine):
+    took = []
+
+    def step():
+        machine.now += 10.0
+        took.append(10.0)
+
+    assert time_step(step, hopeless=hopeless) == pytest.approx(10.0)
+    assert len(took) == 1 + counted
+
+
 def test_a_step_is_timed_by_the_median_after_one_that_warms_up(machine):
     took = iter([100.0, 1.0, 50.0, 2.0])
 

@@ -4,7 +4,8 @@ import io
 import pytest
 import torch
 
-from ostcli.config import LatentForm, NetworkConfig, OptimConfig, Precision, Reach
+from ostcli.config import Cycle, LatentForm, NetworkConfig, OptimConfig, Precision, Reach
+from ostcli.method.record import EXAMPLE, FOLDER
 from ostcli.training.trainer import Trainer, floats
 
 PHASES = ("one", "two")
@@ -19,7 +20,9 @@ def network(latent=LatentForm.SAMPLED):
 def take_steps(trainer, make_batch, count, rate=1.0):
     for _ in range(count):
         record = trainer.do_step(make_batch(trainer.step), rate)
-        trainer.health.judge(floats(record), float(record.latent_spread.detach()))
+        trainer.health.judge(
+            floats(record), float(record.latent_spread.detach()), float(record.flat_error)
+        )
     return trainer
 
 
@@ -61,6 +64,44 @@ def test_stop_and_go_holds_for_every_reach(reach, make_trainer, make_batch):
     assert as_bytes(second.state()) == as_bytes(whole.state())
 
 
+def test_the_roll_backs_are_part_of_the_state(make_trainer):
+    trainer, other = make_trainer(), make_trainer()
+    trainer.num_roll_backs = 2
+
+    other.load_state(through_a_file(trainer.state()))
+
+    assert (other.num_roll_backs, other.rate_factor) == (2, 0.25)
+
+
+@pytest.mark.parametrize("reach", Reach)
+@pytest.mark.parametrize("cycle", Cycle)
+def test_every_reach_goes_with_every_cycle(cycle, reach, make_trainer, make_batch):
+    trainer = take_steps(make_trainer(reach=reach, cycle=cycle), make_batch, 2)
+
+    again = make_trainer(reach=reach, cycle=cycle)
+    again.load_state(trainer.state())
+
+    assert trainer.is_finite
+    assert as_bytes(again.state()) == as_bytes(trainer.state())
+
+
+@pytest.mark.parametrize(("cycle", "stepped"), [(Cycle.NONE, False), (Cycle.ONE_WAY, True)])
+def test_a_weight_that_a_total_does_not_depend_on_gets_no_step_from_it(
+    cycle, stepped, make_trainer, make_batch
+):
+    trainer = make_trainer(reach=Reach.BOTH_DOMAINS, cycle=cycle)
+
+    trainer.do_step(make_batch(), 1.0)
+
+    weights = list(trainer.networks.encoder_b.parameters())
+    by_example, by_folder = (
+        [weight in trainer.optimisers[total].state for weight in weights]
+        for total in (EXAMPLE, FOLDER)
+    )
+    assert by_example == [stepped] * len(weights)
+    assert all(by_folder)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_others(make_trainer, make_batch):
     def state_of(seed):
         trainer = make_trainer(network=network(), seed=seed)
@@ -74,11 +115,11 @@ def test_a_state_holds_all_that_the_next_step_depends_on(make_trainer, make_batc
     state = take_steps(make_trainer(), make_batch, 4).state()
 
     assert int(state["step"]) == 4
-    assert float(state["rate_factor"]) == 1.0
+    assert int(state["num_roll_backs"]) == 0
     assert int(state["average.n_averaged"]) == 4
     assert {name.split(".")[0] for name in state} == {
         "step",
-        "rate_factor",
+        "num_roll_backs",
         "health",
         "raw",
         "average",
@@ -142,7 +183,7 @@ def test_what_is_not_such_a_state_is_refused(change, error, make_trainer, make_b
 
 def test_the_rate_is_the_schedule_s_share_after_roll_backs(make_trainer, make_batch):
     trainer = make_trainer(optim=OptimConfig(learning_rate=1e-3))
-    trainer.rate_factor = 0.5
+    trainer.num_roll_backs = 1
 
     trainer.do_step(make_batch(), 0.25)
 

@@ -13,9 +13,12 @@ from ostcli.images.keepsake import bytes_of_tensor
 from ostcli.images.read import read_picture
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
-from ostcli.workflows.adapt import EXAMPLE_KEY, Model, adapt, adapt_in_memory, open_model
+from ostcli.workflows import adapt as module
+from ostcli.workflows.adapt import adapt, adapt_in_memory
+from ostcli.workflows.job import MOST_PREVIEW_PIXELS
 from ostcli.workflows.load import load_model
 from ostcli.workflows.pretrain import pretrain
+from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_model
 
 
 def of(kind, events):
@@ -256,3 +259,59 @@ def test_adapting_in_memory_gives_the_stored_weights_and_stores_nothing(
     assert all(torch.equal(stored[n], t) for n, t in networks.state_dict().items())
     assert all(torch.equal(raw[n], t) for n, t in model.networks.state_dict().items())
     assert bytes_below(trained.root) == before
+
+
+def test_fresh_never_replaces_a_model(fit, trained, summer, bytes_below):
+    before = bytes_below(trained.root)
+    with pytest.raises(UsageError, match="snow is taken by a model") as caught:
+        fit(summer, name="snow", fresh=True)
+    assert "--fresh" not in caught.value.hint
+    assert bytes_below(trained.root) == before
+
+
+def test_fresh_without_pictures_of_b_leaves_what_is_there(
+    fit, library, summer, without_pictures, winter, bytes_below
+):
+    fit(summer, model=str(without_pictures), data=winter, library=library)
+    before = bytes_below(library.folder("snow+summer"))
+    with pytest.raises(UsageError, match="exported without pictures"):
+        fit(summer, fresh=True, library=library)
+    assert bytes_below(library.folder("snow+summer")) == before
+
+
+def test_fresh_under_a_name_takes_the_new_example_along(fit, trained, summer, meadow):
+    fit(summer, name="mine")
+    fit(meadow, name="mine", fresh=True)
+    kept = trained.open("mine").tensors("keepsake")[EXAMPLE_KEY]
+    assert bytes_of_tensor(kept) == meadow.read_bytes()
+
+
+def test_a_renamed_model_is_the_same(fit, trained, summer, phase_two):
+    fit(summer)
+    trained.rename("snow", "ice")
+    result = fit(summer, replace(phase_two, steps=7), model="ice", name="snow+summer")
+    assert (result.step, result.model) == (7, "ice")
+
+
+def test_examples_of_one_name_get_adaptations_of_different_names(fit, tmp_path, pictures):
+    examples = [tmp_path / place / "moor.png" for place in "ab"]
+    for example, picture in zip(examples, pictures(2), strict=True):
+        example.parent.mkdir()
+        picture.save(example)
+    assert [fit(example).name for example in examples] == ["snow+moor", "snow+moor-2"]
+    assert [fit(example).name for example in examples] == ["snow+moor", "snow+moor-2"]
+
+
+def test_a_preview_shows_pictures_made_small(phase_two, trained, noise_picture, tmp_path):
+    noise_picture(900, 700).save(tmp_path / "large.png")
+    view = replace(phase_two.view, working_pixels=900 * 700)
+    seen = []
+    sheet = module.preview_sheet
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            module, "preview_sheet", lambda *given: seen.append(given[1].size) or sheet(*given)
+        )
+        adapt(tmp_path / "large.png", replace(phase_two, view=view), library=trained)
+    width, height = seen[0]
+    assert 0.95 < width * height / MOST_PREVIEW_PIXELS <= 1.01
+    assert width / height == pytest.approx(9 / 7, rel=0.02)

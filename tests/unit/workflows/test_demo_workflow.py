@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ostcli.config import Finish
+from ostcli.errors import UsageError
 from ostcli.events import Collected, PreviewReady, Saved, StepDone, TrainingPlanned
 from ostcli.images.controls import (
     colour_match,
@@ -35,10 +36,14 @@ def _small(monkeypatch, phase_one, phase_two, tmp_path):
 @pytest.fixture
 def networks_used(monkeypatch):
     """Return the adapted networks of the demos that ran."""
-    used, load = [], module.load_networks
-    monkeypatch.setattr(
-        module, "load_networks", lambda *given: used.append(load(*given)) or used[-1]
-    )
+    used, load = [], module.open_adaptation
+
+    def remember(*given):
+        opened = load(*given)
+        used.append(opened.networks)
+        return opened
+
+    monkeypatch.setattr(module, "open_adaptation", remember)
     return used
 
 
@@ -61,9 +66,7 @@ def test_the_errors_are_those_of_the_pictures(tmp_path, networks_used, phase_one
     }
     assert result.identity_error == error(source)
     assert result.network_error == pytest.approx(by_finish[Finish.NETWORK], abs=1e-5)
-    assert any(
-        result.translation_error == pytest.approx(each, abs=1e-5) for each in by_finish.values()
-    )
+    assert result.translation_error == pytest.approx(by_finish[Finish.PHOTO], abs=1e-5)
     assert result.ratio == pytest.approx(result.translation_error / result.identity_error, abs=1e-4)
     assert result.controls.keys() == {
         "colour_match", "mean_of_folder", "nearest_in_folder", "unadapted"
@@ -110,6 +113,23 @@ def test_both_trainings_are_told_but_no_file_that_goes_away(tmp_path):
     assert [plan.name for plan in plans] == ["winter", "summer"]
     assert any(isinstance(event, StepDone) for event in events.events)
     assert not any(isinstance(event, PreviewReady | Saved) for event in events.events)
+
+
+@pytest.mark.parametrize(("name", "format_name"), [("a.jpg", "JPEG"), ("new/b.webp", "WEBP")])
+def test_the_suffix_says_the_format_and_its_folder_is_made(tmp_path, name, format_name):
+    with Image.open(demo(out=tmp_path / name).sheet) as sheet:
+        assert sheet.format == format_name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(".", "is a folder"), ("sheet", "no picture format for ''"), ("a.xyz", "no picture format")],
+)
+def test_a_sheet_that_cannot_be_is_refused_before_the_work(tmp_path, name, words):
+    events = Collected()
+    with pytest.raises(UsageError, match=words):
+        demo(out=tmp_path / name, on_event=events)
+    assert events.events == []
 
 
 @pytest.mark.parametrize("steps", [2, 8])

@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import NetworkConfig, Precision
+from ostcli.config import Precision
 from ostcli.errors import DamagedError, UsageError
 from ostcli.events import StepDone
+from ostcli.store.reading import LOG
 from ostcli.workflows.job import (
     check_same_settings,
-    load_networks,
     load_trainer_state,
     settled_precision,
 )
-from ostcli.workflows.journal import LOG, STEPS_PER_LINE, Journal
+from ostcli.workflows.journal import STEPS_PER_LINE, Journal
 from ostcli.workflows.pretrain import BUDGET, pretrain
 
 
@@ -59,10 +59,10 @@ def test_auto_stands_for_the_format_that_it_came_to(
             check_same_settings(begun, config, budget=BUDGET)
 
 
-def test_the_format_of_an_earlier_run_is_gone_on_with(trained, library):
-    assert settled_precision(trained, "snow", AUTO) is FP32
-    assert settled_precision(trained, "snow", BF16) is BF16
-    assert settled_precision(library, "snow", AUTO) is AUTO
+def test_the_format_of_an_earlier_run_is_gone_on_with(manifest):
+    assert settled_precision(manifest, AUTO) is FP32
+    assert settled_precision(manifest, BF16) is BF16
+    assert settled_precision(None, AUTO) is AUTO
 
 
 def test_only_the_budget_may_differ(manifest, phase_one):
@@ -73,21 +73,6 @@ def test_only_the_budget_may_differ(manifest, phase_one):
     other = replace(phase_one, view=replace(phase_one.view, flip=False, size=32))
     with pytest.raises(UsageError, match=r"view\.flip True → False, view\.size 16 → 32"):
         check_same_settings(manifest, other, budget=BUDGET)
-
-
-def test_networks_are_loaded_for_use(trained, phase_one):
-    model = load_networks(trained, "snow", phase_one.network)
-    adaptation = load_networks(trained, "snow+meadow", phase_one.network)
-    assert model.encoder_a is None
-    assert adaptation.encoder_a is not None
-    for networks in (model, adaptation):
-        assert not networks.training
-        assert not any(parameter.requires_grad for parameter in networks.parameters())
-
-
-def test_weights_of_another_architecture_are_damage(trained):
-    with pytest.raises(DamagedError, match="but the architecture asks for"):
-        load_networks(trained, "snow", NetworkConfig(width=8, num_blocks=1))
 
 
 @pytest.mark.parametrize(
@@ -126,9 +111,14 @@ def step_done(step, **losses):
 
 
 def test_the_journal_has_a_line_of_averages_for_each_stretch(library):
-    journal = Journal(library, "winter")
+    library.write_extra("winter", LOG, b"of before\n")
+    journal = Journal(library, "winter", replace=True)
     for step in range(1, 2 * STEPS_PER_LINE + 10):
         journal.step_done(step_done(step, rec_b=float(step)))
+        if step == STEPS_PER_LINE + 3:
+            journal.write()
+    assert len(library.extra_path("winter", LOG).read_text().splitlines()) == 1
+    journal.write()
     lines = library.extra_path("winter", LOG).read_text().splitlines()
     first, second = (json.loads(line) for line in lines)
     assert first == {"step": STEPS_PER_LINE, "rec_b": (STEPS_PER_LINE + 1) / 2}

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import Precision
-from ostcli.errors import InputError, ResourceError, TrainingFailedError, UsageError
+from ostcli.config import DeviceChoice, Precision
+from ostcli.errors import InputError, ResourceError, StoreError, TrainingFailedError, UsageError
 from ostcli.events import (
     Collected,
     Note,
@@ -20,6 +20,8 @@ from ostcli.events import (
 )
 from ostcli.images.keepsake import NUM_CROPS
 from ostcli.method.losses import reconstruction_loss
+from ostcli.store.library import Library
+from ostcli.store.reading import LOG
 from ostcli.workflows.load import load_model
 from ostcli.workflows.pretrain import name_for, pretrain
 
@@ -137,6 +139,79 @@ def test_fresh_starts_over(learn, library, winter, phase_one, saved_bytes):
     learn(winter, name="other")
     assert again == saved_bytes(library, "other")
     assert library.manifest("winter").previous is None
+    assert library.manifest("winter").current.number == 2
+
+
+def kill(event):
+    """Die as by a power cut, after the first step: nothing is saved."""
+    if isinstance(event, StepDone):
+        raise KeyboardInterrupt
+
+
+def test_fresh_leaves_the_old_model_until_the_first_save(learn, library, winter, bytes_below):
+    learn(winter)
+    before = bytes_below(library.folder("winter"))
+    with pytest.raises(KeyboardInterrupt):
+        learn(winter, fresh=True, on_event=kill)
+    assert bytes_below(library.folder("winter")) == before
+
+
+@pytest.mark.parametrize("device", [DeviceChoice.CUDA, DeviceChoice.MPS])
+def test_fresh_checks_before_it_replaces(learn, library, winter, device, monkeypatch, bytes_below):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    learn(winter)
+    before = bytes_below(library.root)
+    with pytest.raises(UsageError, match="that torch can use here"):
+        learn(winter, fresh=True, device=device)
+    assert bytes_below(library.root) == before
+
+
+def test_fresh_replaces_the_model_of_another_folder_with_all_its_traces(
+    learn, library, winter, picture_folder
+):
+    learn(winter, name="mine")
+    library.append_extra("mine", LOG, "of winter")
+    old = library.open("mine").tensors("keepsake")
+    spring = picture_folder(2, name="spring")
+
+    learn(spring, name="mine", fresh=True)
+
+    assert library.manifest("mine").facts["folder"] == str(spring.resolve())
+    assert not library.extra_path("mine", LOG).exists()
+    new = library.open("mine").tensors("keepsake")
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+    assert len(list(library.folder("mine").glob("*.safetensors"))) == 3
+
+
+def test_fresh_does_not_replace_an_adaptation(trained, snow, phase_one, bytes_below):
+    before = bytes_below(trained.root)
+    with pytest.raises(UsageError, match=r"snow\+meadow is taken by an adaptation"):
+        pretrain(snow, phase_one, name="snow+meadow", fresh=True, library=trained)
+    assert bytes_below(trained.root) == before
+
+
+@pytest.mark.parametrize("error", [ResourceError("disk full"), StoreError("denied"), OSError("no")])
+def test_what_only_people_look_at_does_not_end_a_training(
+    learn, winter, phase_one, monkeypatch, error
+):
+    def refuse(*_arguments):
+        raise error
+
+    monkeypatch.setattr(Library, "write_extra", refuse)
+    monkeypatch.setattr(Library, "append_extra", refuse)
+    events = Collected()
+    result = learn(winter, replace(phase_one, steps=50), on_event=events)
+    assert result.finished
+    notes = of(Note, events)
+    assert all(note.warning for note in notes)
+    assert {note.text for note in notes} == {f"no log: {error}", f"no preview: {error}"}
+
+
+def test_a_short_training_tells_its_losses(learn, library, winter):
+    result = learn(winter)
+    assert result.losses["rec_b"] > 0
+    assert library.manifest("winter").facts["losses"] == result.losses
 
 
 def test_folders_of_one_name_get_models_of_different_names(learn, tmp_path, pictures):
@@ -215,29 +290,29 @@ def test_a_folder_without_pictures_leaves_nothing_in_the_store(learn, library, t
 
 
 class NotANumber:
-    """Spoil the folder's reconstruction loss in some of its calls."""
+    """Spoil the folder's reconstruction loss in some of its steps; a listener, to count them."""
 
     def __init__(self, monkeypatch, calls):
-        self.calls, self.number = calls, 0
+        self.calls, self.number, self.events = calls, -math.inf, []
         self.loss = reconstruction_loss
         monkeypatch.setattr("ostcli.method.phase_one.reconstruction_loss", self)
+
+    def listen(self, event):
+        self.events.append(event)
+        if isinstance(event, TrainingPlanned):
+            self.number = 0  # What was before it measured a copy.
 
     def __call__(self, *tensors):
         self.number += 1
         return self.loss(*tensors) * (math.nan if self.number in self.calls else 1.0)
 
 
-MEASURING = 4
-"""Steps on a copy before the first."""
-
-
 def test_a_loss_that_is_no_number_rolls_back_and_the_model_is_good(
     learn, library, winter, monkeypatch
 ):
-    NotANumber(monkeypatch, {MEASURING + 4})
-    events = Collected()
+    events = NotANumber(monkeypatch, {4})
 
-    result = learn(winter, on_event=events)
+    result = learn(winter, on_event=events.listen)
 
     [back] = of(RolledBack, events)
     assert (back.from_step, back.to_step, back.learning_rate) == (4, 0, 5e-4)
@@ -252,9 +327,9 @@ def test_a_loss_that_is_no_number_rolls_back_and_the_model_is_good(
 def test_training_that_fails_again_and_again_keeps_the_last_good_state(
     learn, library, winter, monkeypatch, pictures
 ):
-    NotANumber(monkeypatch, range(MEASURING + 1, 1000))
+    spoilt = NotANumber(monkeypatch, range(1, 1000))
     with pytest.raises(TrainingFailedError, match="failed 4 times") as caught:
-        learn(winter)
+        learn(winter, on_event=spoilt.listen)
     assert "--seed" in caught.value.hint
     picture = pictures(1)[0]
     assert load_model("winter", library=library).reconstruct(picture).size == picture.size

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from ostcli.config import ADAPT_EACH_STEPS, Direction, Finish
+from ostcli.config import ADAPT_EACH_STEPS, Direction, Finish, Precision, Reach
 from ostcli.errors import (
+    ExitCode,
     InputError,
-    InterruptedRun,
     NotFoundError,
     PictureError,
     ResourceError,
@@ -29,10 +29,12 @@ from ostcli.events import (
     TrainingPlanned,
 )
 from ostcli.store.exchange import export_file, import_file
+from ostcli.store.library import Library
 from ostcli.workflows import translate as module
 from ostcli.workflows.adapt import adapt
 from ostcli.workflows.pretrain import pretrain
-from ostcli.workflows.translate import open_adaptation, parent_of, translate, translate_stream
+from ostcli.workflows.stored import open_adaptation, parent_of
+from ostcli.workflows.translate import NoMemoryError, translate, translate_stream
 from ostcli.workflows.translator import Translator
 
 FINISHES = (Finish.PHOTO, Finish.NETWORK)
@@ -217,6 +219,27 @@ def test_folders_keep_their_structure_and_formats(convert, save, out):
     assert "--adapt-each" in note.text
 
 
+def test_translations_are_no_inputs_of_the_next_time(convert, save, tmp_path, monkeypatch):
+    save()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trained").rename(tmp_path.parent / f"{tmp_path.name}-store")
+    library = Library(tmp_path.parent / f"{tmp_path.name}-store")
+    for out in (None, Path("new/deep")):
+        first = convert(Path(), out=out, library=library)
+        again = convert(Path(), out=out, library=library)
+        assert again.skipped == first.outputs
+        assert again.outputs == ()
+        shutil.rmtree(first.outputs[0].parent)
+
+
+def test_the_example_by_its_name_is_the_example(convert, meadow, monkeypatch):
+    monkeypatch.chdir(meadow.parent)
+    events = Collected()
+    result = convert(Path(meadow.name), on_event=events)
+    assert not of(Note, events)
+    assert result.example == meadow
+
+
 def test_another_format_may_be_asked_for(convert, save, out):
     assert convert(save("one.jpg"), suffix=".png").outputs == (out / "one.png",)
 
@@ -257,7 +280,43 @@ def test_a_picture_that_memory_does_not_hold_is_a_failed_one(convert, save, monk
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr(Translator, "translate", full)
-    assert convert(save()).failed == ((save(), "not enough memory to translate it"),)
+    result = convert(save())
+    assert result.failed == ((save(), "not enough memory to translate it"),)
+    assert (result.num_without_memory, result.num_pictures) == (1, 1)
+
+
+@pytest.mark.parametrize("place", ["encode_picture", "adapt_in_memory", "read_picture"])
+@pytest.mark.parametrize("error", [MemoryError(), ResourceError("out of memory")])
+def test_memory_may_want_in_every_part_of_a_picture(convert, save, monkeypatch, place, error):
+    calls, part = [], getattr(module, place)
+
+    def full_at_first(*given, **options):
+        calls.append(given)
+        if len(calls) == 1:
+            raise error
+        return part(*given, **options)
+
+    monkeypatch.setattr(module, place, full_at_first)
+    result = convert(save("a.png"), save("b.png"), adapt_each=True, steps=1)
+    assert [path.name for path, _ in result.failed] == ["a.png"]
+    assert [path.name for path in result.outputs] == ["b.png"]
+    assert (result.num_without_memory, result.num_pictures) == (1, 2)
+
+
+def test_a_file_too_large_to_be_read_wants_memory_too(convert, save, monkeypatch):
+    def full(*_given, **_options):
+        raise PictureError(Path("x"), "not enough memory to read it") from MemoryError()
+
+    monkeypatch.setattr(module, "read_picture", full)
+    result = convert(save())
+    assert (result.num_without_memory, result.failed[0][1]) == (1, "not enough memory to read it")
+
+
+def test_a_stream_that_memory_does_not_hold_is_a_want_of_resources(trained, save, monkeypatch):
+    monkeypatch.setattr(Translator, "translate", lambda *_: bytearray(1 << 62))
+    with save().open("rb") as stream, pytest.raises(NoMemoryError) as caught:
+        translate_stream(stream, to=Direction.B, library=trained)
+    assert caught.value.exit_code == ExitCode.RESOURCES
 
 
 def test_a_bug_is_not_taken_for_a_broken_picture(convert, save, monkeypatch):
@@ -318,11 +377,13 @@ def test_a_stop_leaves_whole_pictures_and_the_rest_for_the_next_time(
     convert, save, out, stop_after
 ):
     paths = [save(f"{number}.png") for number in range(3)]
-    with pytest.raises(InterruptedRun, match="stopped after 1 of 3 pictures"):
-        convert(*paths, should_stop=stop_after(2))
+    first = convert(*paths, should_stop=stop_after(2))
+    assert (first.stopped, first.num_pictures) == (True, 3)
+    assert first.outputs == (out / "0.png",)
     assert [path.name for path in out.iterdir()] == ["0.png"]
     again = convert(*paths)
     assert [path.name for path in again.outputs] == ["1.png", "2.png"]
+    assert not again.stopped
 
 
 # Each adapted to itself
@@ -363,9 +424,22 @@ def test_the_finish_of_each_is_its_own(convert, save, pictures, tmp_path, monkey
 
 def test_each_adaptation_has_its_own_number_of_steps(convert, save, stop_after):
     events = Collected()
-    with pytest.raises(InterruptedRun):
-        convert(save(), adapt_each=True, on_event=events, should_stop=stop_after(1))
+    assert convert(save(), adapt_each=True, on_event=events, should_stop=stop_after(1)).stopped
     assert of(TrainingPlanned, events)[0].num_steps == ADAPT_EACH_STEPS
+
+
+def test_each_is_adapted_to_with_the_adaptations_own_settings(
+    convert, trained, summer, phase_two, save, monkeypatch
+):
+    settings = replace(phase_two, reach=Reach.EVERYTHING, seed=3, precision=Precision.AUTO)
+    made = adapt(summer, settings, library=trained)
+    seen, fit = [], module.adapt_in_memory
+    monkeypatch.setattr(
+        module, "adapt_in_memory", lambda *given: seen.append(given[2]) or fit(*given)
+    )
+    convert(save(), adapt_each=True, steps=1)
+    settled = Precision(made.facts["precision"])
+    assert seen == [replace(settings, steps=1, precision=settled)]
 
 
 def test_adapting_to_each_goes_one_way_only(convert, save):
