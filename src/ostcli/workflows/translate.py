@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -138,54 +138,26 @@ def translate(
                 f"{opened.example.path.name}; --adapt-each adapts to each one first and is better"
             )
         )
-    written: list[Path] = []
-    skipped: list[Path] = []
-    failed: list[tuple[Path, str]] = []
-    num_without_memory, stopped = 0, False
-    for index, (picture, output) in enumerate(zip(found, outputs, strict=True), start=1):
-        if output.exists() and not overwrite:
-            skipped.append(output)
-            on_event(PictureSkipped(source=picture.path, output=output))
-            continue
-        began = time.monotonic()
-        try:
-            with _want_of_memory_named(picture.path):
-                source = _read(picture, opened, is_example=not inputs)
-                translator = translator_for(source)
-                stopped = should_stop()
-                if stopped:
-                    break
-                data = _encoded(source, translator, output.suffix)
-        except InputError as error:
-            num_without_memory += isinstance(error, NoMemoryError)
-            reason = error.reason if isinstance(error, PictureError) else error.message
-            failed.append((picture.path, reason))
-            on_event(PictureFailed(path=picture.path, reason=reason))
-            continue
-        make_folder(output.parent)
-        write_file(output, data)
-        written.append(output)
-        on_event(
-            PictureDone(
-                source=picture.path,
-                output=output,
-                seconds=time.monotonic() - began,
-                index=index,
-                num_pictures=len(found),
-            )
-        )
+    tally = _translate_each(
+        list(zip(found, outputs, strict=True)),
+        read=lambda picture: _read(picture, opened, is_example=not inputs),
+        translator_for=translator_for,
+        overwrite=overwrite,
+        on_event=on_event,
+        should_stop=should_stop,
+    )
     return TranslateResult(
         adaptation=opened.name,
         example=opened.example.path,
         to=to,
         finish=opened.finish if finish is Finish.AUTO and not adapt_each else finish,
         adapted_each=adapt_each,
-        outputs=tuple(written),
-        skipped=tuple(skipped),
-        failed=tuple(failed),
+        outputs=tuple(tally.written),
+        skipped=tuple(tally.skipped),
+        failed=tuple(tally.failed),
         num_pictures=len(found),
-        num_without_memory=num_without_memory,
-        stopped=stopped,
+        num_without_memory=tally.num_without_memory,
+        stopped=tally.stopped,
         seconds=time.monotonic() - start,
     )
 
@@ -214,6 +186,63 @@ def translate_stream(
     with _want_of_memory_named(Path("the picture")):
         picture = read_picture(source)
         return _encoded(picture, translator(picture), suffix)
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What a batch has come to so far; see `TranslateResult`."""
+
+    written: list[Path] = field(default_factory=list)
+    skipped: list[Path] = field(default_factory=list)
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    num_without_memory: int = 0
+    stopped: bool = False
+
+
+def _translate_each(
+    pairs: Sequence[tuple[FoundPicture, Path]],
+    *,
+    read: Callable[[FoundPicture], Picture],
+    translator_for: TranslatorFor,
+    overwrite: bool,
+    on_event: OnEvent,
+    should_stop: Callable[[], bool],
+) -> _Tally:
+    """Translate pictures to files, past every picture that cannot be."""
+    tally = _Tally()
+    for index, (picture, output) in enumerate(pairs, start=1):
+        if output.exists() and not overwrite:
+            tally.skipped.append(output)
+            on_event(PictureSkipped(source=picture.path, output=output))
+            continue
+        began = time.monotonic()
+        try:
+            with _want_of_memory_named(picture.path):
+                source = read(picture)
+                translator = translator_for(source)
+                tally.stopped = should_stop()
+                if tally.stopped:
+                    break
+                data = _encoded(source, translator, output.suffix)
+        except InputError as error:
+            reason = error.reason if isinstance(error, PictureError) else error.message
+            tally.num_without_memory += isinstance(error, NoMemoryError)
+            tally.failed.append((picture.path, reason))
+            on_event(PictureFailed(path=picture.path, reason=reason))
+            continue
+        make_folder(output.parent)
+        write_file(output, data)
+        tally.written.append(output)
+        on_event(
+            PictureDone(
+                source=picture.path,
+                output=output,
+                seconds=time.monotonic() - began,
+                index=index,
+                num_pictures=len(pairs),
+            )
+        )
+    return tally
 
 
 def _shared(
