@@ -217,6 +217,9 @@ class ViewConfig(Config):
     """If given, every picture is scaled to this short side first, in pixels. Authors: 286."""
     working_pixels: int = 1_000_000
     """What the network sees of a picture at most, in pixels; larger ones are scaled down to it."""
+    span: float = 1.0
+    """Largest share of a picture's short side that a view spans by being scaled down, 0 to 1.
+    Authors: up to 0.9, by `short_side`. Ours: decision 0003."""
     flip: bool = True
     """Mirror half of the views left to right. Authors: yes."""
     rotation: float = 7.0
@@ -229,6 +232,7 @@ class ViewConfig(Config):
             "short_side must not be smaller than size",
         )
         _check(self.working_pixels >= self.size**2, "working_pixels must hold at least one crop")
+        _check(0 <= self.span <= 1, "span must lie between 0 and 1")
         _check(0 <= self.rotation <= 45, "rotation must lie between 0 and 45 degrees")
 
 
@@ -317,13 +321,16 @@ class AdaptConfig(Config):
 
     view: ViewConfig = ViewConfig()
     weights: LossWeights = LossWeights()
-    optim: OptimConfig = OptimConfig(learning_rate=2e-4, average_decay=0.98)
+    optim: OptimConfig = OptimConfig(learning_rate=2e-4, average_decay=0.99)
     reach: Reach = Reach.DOMAIN_A
     """Selective back-propagation, or less of it. Authors: A's layers in the photo code."""
     birth: Birth = Birth.CLONE
     """What A's layers start from. Authors: random in the code, clones in the text (0004)."""
     cycle: Cycle = Cycle.ONE_WAY
     """Which ways round the cycle loss goes. Authors: one way."""
+    example_rate: float = 3.0
+    """Rate of the weights that the example's losses change, by that of the others. Authors: 1.
+    Ours: decision 0004."""
     shared_learns: bool = True
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     steps: int | None = 200
@@ -336,6 +343,7 @@ class AdaptConfig(Config):
     """AUTO measures which is faster before the first step (decision 0007)."""
 
     def __post_init__(self) -> None:
+        _check(self.example_rate > 0, "example_rate must be positive")
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
 
@@ -415,6 +423,7 @@ def adapt_preset(model: PretrainConfig, *, num_pictures: int = 0) -> AdaptConfig
             view=model.view,
             weights=LossWeights(weight_reconstruction_b=1.0, weight_adversarial_ab=1.0),
             optim=dataclasses.replace(model.optim, average_decay=0.98),
+            example_rate=1.0,
             steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
         )
     fast = AdaptConfig()

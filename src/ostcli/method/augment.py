@@ -2,8 +2,8 @@
 
 A view is a square crop, drawn anew at each step from the picture's own pixels, mirrored half of the
 time and turned by a few degrees. A picture larger than what the network sees at translation is
-viewed at any scale between that and one at which a crop spans half of its short side, so that the
-network meets in training what it will meet in use (decision 0003).
+viewed at any scale from that one up to the one at which a view spans its short side: the network
+meets what it will meet in use, and the discriminator what is where in a picture (decision 0003).
 """
 
 import math
@@ -54,7 +54,7 @@ def view_scales(height: int, width: int, view: ViewConfig) -> tuple[float, float
     if view.short_side is not None:
         return short / view.short_side, short / view.short_side
     least = min(working_scale(height, width, view), short / view.size)
-    return least, max(least, short / (2 * view.size))
+    return least, max(least, short * view.span / view.size)
 
 
 def draw_view(picture: Image.Image, view: ViewConfig, rng: np.random.Generator) -> Tensor:

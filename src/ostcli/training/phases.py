@@ -11,7 +11,7 @@ from ostcli.method.networks import Networks
 from ostcli.method.phase_one import phase_one_step, phase_one_table
 from ostcli.method.phase_two import phase_two_step, phase_two_table
 from ostcli.method.pool import HistoryPool
-from ostcli.method.record import StepRecord, Table
+from ostcli.method.record import EXAMPLE, StepRecord, Table
 from ostcli.training.batches import Batch
 
 
@@ -24,6 +24,9 @@ class Phase(Protocol):
 
     def table(self, networks: Networks) -> Table:
         """Return which total reaches which weights."""
+
+    def rate_of(self, total: str) -> float:
+        """Return the rate of the weights that a total changes, by the learning rate."""
 
     def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
         """Return the losses of one step; change no weight."""
@@ -44,6 +47,10 @@ class PhaseOne:
     def table(self, networks: Networks) -> Table:
         """Return which total reaches which weights."""
         return phase_one_table(networks)
+
+    def rate_of(self, total: str) -> float:  # noqa: ARG002 - one rate for all
+        """Return 1: every total's weights have the learning rate."""
+        return 1.0
 
     def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
         """Return the losses of one step of phase I."""
@@ -71,6 +78,10 @@ class PhaseTwo:
     def table(self, networks: Networks) -> Table:
         """Return which total reaches which weights."""
         return phase_two_table(networks, self.config.reach, shared_learns=self.config.shared_learns)
+
+    def rate_of(self, total: str) -> float:
+        """Return the rate of the weights that a total changes, by the learning rate."""
+        return self.config.example_rate if total == EXAMPLE else 1.0
 
     def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
         """Return the losses of one step of phase II."""

@@ -100,7 +100,9 @@ class Trainer:
             for parameter, gradient in zip(self.table[total], gradients[total], strict=True):
                 parameter.grad = gradient  # Adam passes over a weight whose gradient is None
             for group in optimiser.param_groups:
-                group["lr"] = self.optim.learning_rate * self.rate_factor * rate
+                group["lr"] = (
+                    self.optim.learning_rate * self.phase.rate_of(total) * self.rate_factor * rate
+                )
             optimiser.step()
             optimiser.zero_grad()
 
@@ -160,11 +162,11 @@ def floats(record: StepRecord) -> dict[str, float]:
 
 
 def _warm_average(decay: float) -> Callable[..., None]:
-    """Average with a short memory at first, lest the first, random weights linger."""
+    """Average over the last third of the steps at first, lest the first, random weights linger."""
 
     def update(averaged, current, num_averaged) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
         count = float(num_averaged)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (4 + count)))
 
     return update
 

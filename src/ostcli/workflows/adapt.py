@@ -189,7 +189,7 @@ def prepare_adaptation(
         precision=precision,
     )
     views_a = Views([picture], config.view, config.optim.batch_size, (config.seed, 1))
-    view_b = replace(model.config.view, size=config.view.size)
+    view_b = replace(model.folder_view, size=config.view.size)
     views_b = Views(model.folder_pictures, view_b, config.optim.batch_size, (config.seed, 0))
 
     def batch(step: int) -> Batch:

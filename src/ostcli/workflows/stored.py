@@ -1,13 +1,20 @@
 """Open what is stored, once and checked: a model to adapt, an adaptation to translate by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 
-from ostcli.config import AdaptConfig, Finish, NetworkConfig, Precision, PretrainConfig
+from ostcli.config import (
+    AdaptConfig,
+    Finish,
+    NetworkConfig,
+    Precision,
+    PretrainConfig,
+    ViewConfig,
+)
 from ostcli.errors import DamagedError, NotFoundError, UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.find import FoundPicture
@@ -37,6 +44,8 @@ class Model:
     networks: Networks
     folder_pictures: Pictures
     """Pictures of B: the keepsake, or a folder given in its place; none if it carries none."""
+    folder_view: ViewConfig
+    """How they are viewed: crops of a keepsake at their own scale, a folder as in phase I."""
     num_pictures: int
     """Pictures of the folder that the model was trained on."""
     parent: Parent
@@ -85,15 +94,18 @@ def open_model(
         raise UsageError(f"{manifest.name} is an adaptation, not a model", hint="run: ost models")
     config = read_config(PretrainConfig, manifest)
     pictures: Pictures = []
+    view = config.view
     if data is not None:
         pictures = open_folder(data, config.view, on_event)
     elif stored.has("keepsake"):
         pictures = open_keepsake(stored.tensors("keepsake"))
+        view = replace(view, span=0.0)
     return Model(
         name=manifest.name,
         config=config,
         networks=load_networks(stored, config.network),
         folder_pictures=pictures,
+        folder_view=view,
         num_pictures=read_fact(manifest, "num_pictures", int, 0),
         parent=Parent(name=manifest.name, sha256=stored.generation.files["weights"].sha256),
     )

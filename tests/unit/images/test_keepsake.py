@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from ostcli.images.keepsake import (
 from ostcli.method.augment import draw_view, view_scales
 
 VIEW = ViewConfig(size=16)
+AT_ITS_OWN_SCALE = dataclasses.replace(VIEW, span=0.0)
 
 
 def test_a_keepsake_is_a_number_of_jpegs_as_bytes(pictures):
@@ -40,10 +43,22 @@ def test_a_keepsake_is_a_number_of_jpegs_as_bytes(pictures):
     ],
 )
 def test_crops_are_a_little_larger_than_a_view(width, height, side, pictures):
-    crops = open_keepsake(make_keepsake(pictures(2, width, height), VIEW, seed=0))
+    images = pictures(2, width, height)
+    crops = open_keepsake(make_keepsake(images, AT_ITS_OWN_SCALE, seed=0))
 
     assert len(crops) == NUM_CROPS
     assert {(crop.mode, crop.size) for crop in crops} == {("RGB", (side, side))}
+
+
+def test_crops_of_reduced_pictures_show_all_that_is_between_a_part_and_the_whole(pictures):
+    (picture,) = pictures(1, 64, 64)
+    whole = np.asarray(picture.resize((16, 16), Image.Resampling.BICUBIC), dtype=float)
+    crops = open_keepsake(make_keepsake([picture], VIEW, seed=0))
+
+    sides = {crop.width for crop in crops}
+    assert sides == set(range(16, 21))
+    near = [crop for crop in crops if crop.width == 16]
+    assert min(np.abs(np.asarray(crop) - whole).mean() for crop in near) < 12
 
 
 def test_every_picture_is_cut_and_equally_often():
@@ -76,7 +91,7 @@ def test_more_pictures_than_crops_give_one_crop_each():
 
 def test_crops_at_scale_1_are_the_picture_s_own_pixels_but_for_the_compression(pictures):
     (picture,) = pictures(1, 32, 28)
-    crops = open_keepsake(make_keepsake([picture], VIEW, seed=0))
+    crops = open_keepsake(make_keepsake([picture], AT_ITS_OWN_SCALE, seed=0))
     whole = np.asarray(picture, dtype=float)
 
     for crop in crops[:20]:
@@ -91,8 +106,8 @@ def test_crops_at_scale_1_are_the_picture_s_own_pixels_but_for_the_compression(p
 
 def test_views_can_be_drawn_from_every_crop_at_the_crop_s_own_scale(pictures):
     for crop in open_keepsake(make_keepsake(pictures(3), VIEW, seed=0))[:30]:
-        assert view_scales(crop.height, crop.width, VIEW) == (1.0, 1.0)
-        assert draw_view(crop, VIEW, np.random.default_rng(0)).shape == (3, 16, 16)
+        assert view_scales(crop.height, crop.width, AT_ITS_OWN_SCALE) == (1.0, 1.0)
+        assert draw_view(crop, AT_ITS_OWN_SCALE, np.random.default_rng(0)).shape == (3, 16, 16)
 
 
 def test_the_seed_decides_where_is_cut(pictures):

@@ -7,7 +7,7 @@ from PIL import Image
 from ostcli.config import Preset, ViewConfig, pretrain_preset
 from ostcli.method.augment import draw_view, view_scales, working_scale
 
-STILL = ViewConfig(size=16, rotation=0.0, flip=False)
+STILL = ViewConfig(size=16, span=0.0, rotation=0.0, flip=False)
 
 
 def pixels_of(view):
@@ -116,15 +116,15 @@ def test_a_small_picture_is_enlarged_to_hold_a_crop():
         assert scale_of(view, 8) == pytest.approx(0.5, abs=0.06)
 
 
-def test_a_large_picture_is_viewed_at_any_scale_between_use_and_half_its_short_side():
+def test_a_picture_is_viewed_at_any_scale_between_use_and_the_whole_short_side():
     picture = coordinates(256, 192)
-    view = dataclasses.replace(STILL, working_pixels=128 * 96)
+    view = dataclasses.replace(STILL, span=1.0, working_pixels=128 * 96)
 
     scales = [scale_of(one, 256) for one in drawn(picture, view, 100)]
 
-    assert view_scales(192, 256, view) == (2.0, 6.0)
+    assert view_scales(192, 256, view) == (2.0, 12.0)
     assert min(scales) == pytest.approx(2, abs=0.3)
-    assert max(scales) == pytest.approx(6, abs=0.5)
+    assert max(scales) == pytest.approx(12, abs=1)
 
 
 def test_the_generator_decides_everything(noise_picture):
@@ -160,10 +160,10 @@ def test_the_network_sees_at_most_the_working_size(height, width, scale):
     [
         (64, 90, 0.5, 0.5),  # shorter than a crop: enlarged
         (128, 128, 1.0, 1.0),
-        (256, 256, 1.0, 1.0),
-        (400, 256, 1.0, 1.0),
-        (512, 600, 1.0, 2.0),
-        (2000, 2000, 2.0, 7.8125),
+        (256, 256, 1.0, 2.0),
+        (400, 256, 1.0, 2.0),
+        (512, 600, 1.0, 4.0),
+        (2000, 2000, 2.0, 15.625),
         (64, 64_000, 0.5, 0.5),  # a strip of 4 megapixels is still no wider than itself
         (256, 40_000, 2.0, 2.0),  # the short side holds one crop at most
     ],

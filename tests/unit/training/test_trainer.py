@@ -187,8 +187,9 @@ def test_the_rate_is_the_schedule_s_share_after_roll_backs(make_trainer, make_ba
 
     trainer.do_step(make_batch(), 0.25)
 
-    for optimiser in trainer.optimisers.values():
-        assert [group["lr"] for group in optimiser.param_groups] == [1e-3 * 0.5 * 0.25]
+    for total, optimiser in trainer.optimisers.items():
+        times = trainer.phase.config.example_rate if total == EXAMPLE else 1.0
+        assert [group["lr"] for group in optimiser.param_groups] == [1e-3 * times * 0.5 * 0.25]
         assert optimiser.param_groups[0]["betas"] == (0.5, 0.999)
 
 
@@ -212,13 +213,13 @@ def test_a_rate_of_0_changes_no_weight(make_trainer, make_batch):
 
 
 def test_the_networks_for_use_are_the_moving_average(make_trainer, make_batch):
-    optim = OptimConfig(learning_rate=1e-2, average_decay=0.3)
+    optim = OptimConfig(learning_rate=1e-2, average_decay=0.6)
     trainer = make_trainer("one", optim=optim)
     by_hand = None
     for count in range(8):
         take_steps(trainer, make_batch, 1)
         now = trainer.networks.encoder_b[1].weight.detach().clone()
-        decay = min(0.3, (1 + count) / (10 + count))
+        decay = min(0.6, (1 + count) / (4 + count))
         by_hand = now if by_hand is None else decay * by_hand + (1 - decay) * now
 
     used = trainer.networks_for_use()
