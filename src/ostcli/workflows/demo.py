@@ -45,7 +45,7 @@ PHASE_ONE = PretrainConfig(
 PHASE_TWO = AdaptConfig(
     view=ViewConfig(size=64, rotation=0.0),
     optim=OptimConfig(batch_size=4, average_decay=0.99),
-    steps=300,
+    steps=240,
 )
 FINISH = Finish.PHOTO
 """What a change of season and light wants. AUTO would take drawn scenes for drawings."""
