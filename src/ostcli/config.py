@@ -218,8 +218,8 @@ class ViewConfig(Config):
     working_pixels: int = 1_000_000
     """What the network sees of a picture at most, in pixels; larger ones are scaled down to it."""
     span: float = 1.0
-    """Largest share of a picture's short side that a view spans by being scaled down, 0 to 1.
-    Authors: up to 0.9, by `short_side`. Ours: decision 0003."""
+    """Largest share of a picture's short side that a view spans by being scaled down, 0 to 1; of no
+    effect beside `short_side`, by which the authors' views span 0.9. Ours: decision 0009."""
     flip: bool = True
     """Mirror half of the views left to right. Authors: yes."""
     rotation: float = 7.0
@@ -330,7 +330,7 @@ class AdaptConfig(Config):
     """Which ways round the cycle loss goes. Authors: one way."""
     example_rate: float = 3.0
     """Rate of the weights that the example's losses change, by that of the others. Authors: 1.
-    Ours: decision 0004."""
+    Ours: decision 0009."""
     shared_learns: bool = True
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     steps: int | None = 200

@@ -3,7 +3,8 @@
 A view is a square crop, drawn anew at each step from the picture's own pixels, mirrored half of the
 time and turned by a few degrees. A picture larger than what the network sees at translation is
 viewed at any scale from that one up to the one at which a view spans its short side: the network
-meets what it will meet in use, and the discriminator what is where in a picture (decision 0003).
+meets what it will meet in use, and the discriminator what is where in a picture (decisions 0003,
+0009).
 """
 
 import math
