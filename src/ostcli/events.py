@@ -7,6 +7,9 @@ may count or ignore them. Events are facts: frozen, without tensors, safe to kee
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +142,7 @@ class Collected:
     def __call__(self, event: Event) -> None:
         """Keep an event."""
         self.events.append(event)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """Return the events of one kind, in the order that they came."""
+        return [event for event in self.events if isinstance(event, kind)]

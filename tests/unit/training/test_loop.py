@@ -39,7 +39,7 @@ class Watch:
         return self.stop_after is not None and len(self.of(StepDone)) >= self.stop_after
 
     def of(self, kind):
-        return [event for event in self.events.events if isinstance(event, kind)]
+        return self.events.of(kind)
 
 
 def steps(num_steps):

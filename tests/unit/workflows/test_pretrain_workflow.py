@@ -26,10 +26,6 @@ from ostcli.workflows.load import load_model
 from ostcli.workflows.pretrain import name_for, pretrain
 
 
-def of(kind, events):
-    return [event for event in events.events if isinstance(event, kind)]
-
-
 @pytest.fixture
 def learn(library, phase_one):
     """Pretrain with small settings into the test's library."""
@@ -54,9 +50,9 @@ def test_a_folder_gives_a_model_with_its_pictures_losses_and_preview(learn, libr
     assert manifest.facts["finished"]
     assert len(library.open("winter").tensors("keepsake")) == NUM_CROPS
     assert library.last("model") == "winter"
-    assert [event.step for event in of(StepDone, events)] == [1, 2, 3, 4, 5, 6]
-    assert of(Saved, events)[-1].step == 6
-    assert of(PreviewReady, events)[-1].path == result.preview
+    assert [event.step for event in events.of(StepDone)] == [1, 2, 3, 4, 5, 6]
+    assert events.of(Saved)[-1].step == 6
+    assert events.of(PreviewReady)[-1].path == result.preview
 
 
 @pytest.mark.parametrize("stop", [1, 3, 5])
@@ -78,9 +74,9 @@ def test_going_on_begins_where_it_stopped(learn, winter, stop_after):
     events = Collected()
     learn(winter, should_stop=stop_after(2))
     learn(winter, on_event=events)
-    assert of(TrainingPlanned, events)[0].first_step == 2
-    assert [event.step for event in of(StepDone, events)] == [3, 4, 5, 6]
-    assert not of(Note, events)
+    assert events.of(TrainingPlanned)[0].first_step == 2
+    assert [event.step for event in events.of(StepDone)] == [3, 4, 5, 6]
+    assert not events.of(Note)
 
 
 def test_a_finished_run_is_not_run_again(learn, library, winter, bytes_below):
@@ -90,7 +86,7 @@ def test_a_finished_run_is_not_run_again(learn, library, winter, bytes_below):
     result = learn(winter, on_event=events)
 
     assert (result.step, result.finished) == (6, True)
-    assert not of(TrainingPlanned, events)
+    assert not events.of(TrainingPlanned)
     assert bytes_below(library.folder("winter")) == before
 
 
@@ -99,7 +95,7 @@ def test_a_longer_budget_goes_on(learn, winter, phase_one):
     events = Collected()
     result = learn(winter, replace(phase_one, steps=8), on_event=events)
     assert (result.step, result.finished) == (8, True)
-    assert of(TrainingPlanned, events)[0].first_step == 6
+    assert events.of(TrainingPlanned)[0].first_step == 6
 
 
 def test_other_settings_are_refused_by_name(learn, winter, phase_one):
@@ -203,7 +199,7 @@ def test_what_only_people_look_at_does_not_end_a_training(
     events = Collected()
     result = learn(winter, replace(phase_one, steps=50), on_event=events)
     assert result.finished
-    notes = of(Note, events)
+    notes = events.of(Note)
     assert all(note.warning for note in notes)
     assert {note.text for note in notes} == {f"no log: {error}", f"no preview: {error}"}
 
@@ -232,7 +228,7 @@ def test_a_name_that_cannot_be_one_is_refused_before_training(learn, winter):
     events = Collected()
     with pytest.raises(UsageError, match="cannot be the name"):
         learn(winter, name="../winter", on_event=events)
-    assert not of(TrainingPlanned, events)
+    assert not events.of(TrainingPlanned)
 
 
 def test_a_changed_folder_is_told_and_gone_on_with(learn, winter, pictures, stop_after):
@@ -240,7 +236,7 @@ def test_a_changed_folder_is_told_and_gone_on_with(learn, winter, pictures, stop
     pictures(7)[6].save(winter / "new.png")
     events = Collected()
     result = learn(winter, on_event=events)
-    [note] = of(Note, events)
+    [note] = events.of(Note)
     assert note.warning
     assert "have changed since winter was begun" in note.text
     assert (result.step, result.num_pictures) == (6, 6)
@@ -257,11 +253,11 @@ def test_a_damaged_save_is_made_good_from_the_one_before(
 
     result = learn(winter, on_event=events)
 
-    [note] = of(Note, events)
+    [note] = events.of(Note)
     assert note.warning
     assert weights.name in note.text
     assert "of step 2, is used instead" in note.text
-    assert of(TrainingPlanned, events)[0].first_step == 2
+    assert events.of(TrainingPlanned)[0].first_step == 2
     other = type(library)(tmp_path / "other")
     learn(winter, library=other)
     assert result.finished
@@ -279,7 +275,7 @@ def test_pictures_that_cannot_be_read_are_named(learn, winter):
     result = learn(winter, on_event=events)
     assert result.num_pictures == 5
     assert [path.name for path, _ in result.failed] == ["bad.png"]
-    assert of(PictureFailed, events)[0].path == winter / "bad.png"
+    assert events.of(PictureFailed)[0].path == winter / "bad.png"
 
 
 def test_a_folder_without_pictures_leaves_nothing_in_the_store(learn, library, tmp_path):
@@ -293,12 +289,12 @@ class NotANumber:
     """Spoil the folder's reconstruction loss in some of its steps; a listener, to count them."""
 
     def __init__(self, monkeypatch, calls):
-        self.calls, self.number, self.events = calls, -math.inf, []
+        self.calls, self.number, self.events = calls, -math.inf, Collected()
         self.loss = reconstruction_loss
         monkeypatch.setattr("ostcli.method.phase_one.reconstruction_loss", self)
 
     def listen(self, event):
-        self.events.append(event)
+        self.events(event)
         if isinstance(event, TrainingPlanned):
             self.number = 0  # What was before it measured a copy.
 
@@ -310,11 +306,11 @@ class NotANumber:
 def test_a_loss_that_is_no_number_rolls_back_and_the_model_is_good(
     learn, library, winter, monkeypatch
 ):
-    events = NotANumber(monkeypatch, {4})
+    spoilt = NotANumber(monkeypatch, {4})
 
-    result = learn(winter, on_event=events.listen)
+    result = learn(winter, on_event=spoilt.listen)
 
-    [back] = of(RolledBack, events)
+    [back] = spoilt.events.of(RolledBack)
     assert (back.from_step, back.to_step, back.learning_rate) == (4, 0, 5e-4)
     assert back.reason == "the loss rec_b is not a finite number"
     assert (result.step, result.finished) == (6, True)

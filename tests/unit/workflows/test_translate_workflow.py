@@ -40,10 +40,6 @@ from ostcli.workflows.translator import Translator
 FINISHES = (Finish.PHOTO, Finish.NETWORK)
 
 
-def of(kind, events):
-    return [event for event in events.events if isinstance(event, kind)]
-
-
 def pixels(path):
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
@@ -212,10 +208,10 @@ def test_folders_keep_their_structure_and_formats(convert, save, out):
     assert [path.relative_to(out).as_posix() for path in result.outputs] == [
         "a.jpg", "b.png", "more/deep.webp"
     ]  # fmt: skip
-    assert [(e.index, e.num_pictures, e.output) for e in of(PictureDone, events)] == [
+    assert [(e.index, e.num_pictures, e.output) for e in events.of(PictureDone)] == [
         (number, 3, path) for number, path in enumerate(result.outputs, start=1)
     ]
-    [note] = of(Note, events)
+    [note] = events.of(Note)
     assert "--adapt-each" in note.text
 
 
@@ -236,7 +232,7 @@ def test_the_example_by_its_name_is_the_example(convert, meadow, monkeypatch):
     monkeypatch.chdir(meadow.parent)
     events = Collected()
     result = convert(Path(meadow.name), on_event=events)
-    assert not of(Note, events)
+    assert not events.of(Note)
     assert result.example == meadow
 
 
@@ -253,7 +249,7 @@ def test_what_is_there_is_skipped_unless_overwriting(convert, save, out):
     again = convert(path, on_event=events)
     assert (again.outputs, again.skipped) == ((), (out / "one.png",))
     assert (out / "one.png").read_bytes() == b"mine"
-    assert of(PictureSkipped, events) == [PictureSkipped(source=path, output=out / "one.png")]
+    assert events.of(PictureSkipped) == [PictureSkipped(source=path, output=out / "one.png")]
 
     over = convert(path, overwrite=True)
     assert (over.outputs, over.skipped) == ((out / "one.png",), ())
@@ -271,7 +267,7 @@ def test_a_broken_picture_does_not_stop_the_others(convert, save, tmp_path, out)
     [(path, reason)] = result.failed
     assert path == bad
     assert reason
-    assert of(PictureFailed, events) == [PictureFailed(path=bad, reason=reason)]
+    assert events.of(PictureFailed) == [PictureFailed(path=bad, reason=reason)]
     assert not (out / "b.png").exists()
 
 
@@ -400,8 +396,8 @@ def test_each_picture_can_be_adapted_to_and_nothing_is_stored(
 
     assert result.adapted_each
     assert bytes_below(trained.root) == before
-    assert [plan.num_steps for plan in of(TrainingPlanned, events)] == [2, 2]
-    assert not of(Note, events)
+    assert [plan.num_steps for plan in events.of(TrainingPlanned)] == [2, 2]
+    assert not events.of(Note)
     shared = convert(*paths, out=tmp_path / "shared", finish=Finish.NETWORK)
     for mine, others in zip(result.outputs, shared.outputs, strict=True):
         assert not np.array_equal(pixels(mine), pixels(others))
@@ -425,7 +421,7 @@ def test_the_finish_of_each_is_its_own(convert, save, pictures, tmp_path, monkey
 def test_each_adaptation_has_its_own_number_of_steps(convert, save, stop_after):
     events = Collected()
     assert convert(save(), adapt_each=True, on_event=events, should_stop=stop_after(1)).stopped
-    assert of(TrainingPlanned, events)[0].num_steps == ADAPT_EACH_STEPS
+    assert events.of(TrainingPlanned)[0].num_steps == ADAPT_EACH_STEPS
 
 
 def test_each_is_adapted_to_with_the_adaptations_own_settings(
