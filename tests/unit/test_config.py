@@ -106,6 +106,8 @@ def test_unknown_fields_and_wrong_types_are_refused(kind, data):
         (ViewConfig, {"size": 130}),
         (ViewConfig, {"size": 128, "short_side": 100}),
         (ViewConfig, {"size": 128, "working_pixels": 1000}),
+        (ViewConfig, {"span": -0.1}),
+        (ViewConfig, {"span": 1.1}),
         (ViewConfig, {"rotation": -1.0}),
         (ViewConfig, {"rotation": 50.0}),
         (OptimConfig, {"batch_size": 0}),
@@ -116,6 +118,7 @@ def test_unknown_fields_and_wrong_types_are_refused(kind, data):
         (PretrainConfig, {"steps": 0}),
         (PretrainConfig, {"steps": 10, "minutes": 1.0}),
         (PretrainConfig, {"steps": None}),
+        (AdaptConfig, {"example_rate": 0.0}),
         (AdaptConfig, {"steps": None, "minutes": 0.0}),
         (AdaptConfig, {"steps": None, "minutes": float("inf")}),
         (PretrainConfig, {"steps": None, "minutes": float("nan")}),
@@ -184,7 +187,7 @@ def test_the_paper_s_phase_two_holds_the_authors_numbers():
     assert config.view == model.view
     assert config.steps == 80 * 230
     assert (config.reach, config.birth) == (Reach.DOMAIN_A, Birth.CLONE)
-    assert config.optim.learning_rate == 2e-4
+    assert (config.optim.learning_rate, config.example_rate) == (2e-4, 1.0)
 
 
 @pytest.mark.parametrize("preset", Preset)

@@ -58,7 +58,7 @@ def test_crops_of_reduced_pictures_show_all_that_is_between_a_part_and_the_whole
     sides = {crop.width for crop in crops}
     assert sides == set(range(16, 21))
     near = [crop for crop in crops if crop.width == 16]
-    assert min(np.abs(np.asarray(crop) - whole).mean() for crop in near) < 12
+    assert min(np.abs(np.asarray(crop) - whole).mean() for crop in near) < 5
 
 
 def test_every_picture_is_cut_and_equally_often():

@@ -124,7 +124,7 @@ def test_a_picture_is_viewed_at_any_scale_between_use_and_the_whole_short_side()
 
     assert view_scales(192, 256, view) == (2.0, 12.0)
     assert min(scales) == pytest.approx(2, abs=0.3)
-    assert max(scales) == pytest.approx(12, abs=1)
+    assert max(scales) == pytest.approx(12, abs=0.5)
 
 
 def test_the_generator_decides_everything(noise_picture):

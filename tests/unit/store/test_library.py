@@ -79,6 +79,19 @@ def in_a_process(*lines, root):
     )
 
 
+def holding(name, *, root):
+    """Hold a model's lock in another process until it is sent a line."""
+    process = in_a_process(
+        "from ostcli.store.library import Library, store_root",
+        f"with Library(store_root()).lock({name!r}):",
+        "    print('held', flush=True)",
+        "    input()",
+        root=root,
+    )
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
 # Where and what
 
 
@@ -397,14 +410,7 @@ def test_a_save_killed_anywhere_leaves_the_old_or_the_new_one_whole(library):
 
 def test_another_process_keeps_us_from_writing_but_not_from_reading(library):
     save(library)
-    process = in_a_process(
-        "from ostcli.store.library import Library, store_root",
-        "with Library(store_root()).lock('winter'):",
-        "    print('held', flush=True)",
-        "    input()",
-        root=library.root,
-    )
-    assert process.stdout.readline() == "held\n"
+    process = holding("winter", root=library.root)
     leftover = library.folder("winter") / "000009.safetensors"
     leftover.touch()
     attempts = [
@@ -571,14 +577,7 @@ def test_pruning_removes_what_was_never_saved_with_its_preview_and_log(library):
         library.write_extra(name, PREVIEW, b"picture")
         library.append_extra(name, LOG, "1")
     save(library)
-    process = in_a_process(
-        "from ostcli.store.library import Library, store_root",
-        "with Library(store_root()).lock('running'):",
-        "    print('held', flush=True)",
-        "    input()",
-        root=library.root,
-    )
-    assert process.stdout.readline() == "held\n"
+    process = holding("running", root=library.root)
     begun = library.folder("begun")
     assert library.prune() == [begun / PREVIEW, begun / LOG, begun]
     process.communicate("\n")

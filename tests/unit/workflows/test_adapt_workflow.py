@@ -21,10 +21,6 @@ from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_model
 
 
-def of(kind, events):
-    return [event for event in events.events if isinstance(event, kind)]
-
-
 @pytest.fixture
 def fit(trained, phase_two):
     """Adapt with small settings in the library that holds "snow"."""
@@ -56,7 +52,7 @@ def test_an_example_gives_an_adaptation_that_knows_its_model(fit, trained, summe
     kept = trained.open("snow+summer").tensors("keepsake")[EXAMPLE_KEY]
     assert bytes_of_tensor(kept) == summer.read_bytes()
     assert trained.last("adaptation") == "snow+summer"
-    assert {"rec_b", "rec_a", "cycle_a", "gan_ab"} <= of(StepDone, events)[0].losses.keys()
+    assert {"rec_b", "rec_a", "cycle_a", "gan_ab"} <= events.of(StepDone)[0].losses.keys()
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4])
@@ -87,11 +83,11 @@ def test_a_finished_run_is_not_run_again_and_a_longer_one_goes_on(
     fit(summer)
     before, events = bytes_below(trained.folder("snow+summer")), Collected()
     assert fit(summer, on_event=events).finished
-    assert not of(TrainingPlanned, events)
+    assert not events.of(TrainingPlanned)
     assert bytes_below(trained.folder("snow+summer")) == before
 
     assert fit(summer, replace(phase_two, steps=7), on_event=events).step == 7
-    assert of(TrainingPlanned, events)[0].first_step == 5
+    assert events.of(TrainingPlanned)[0].first_step == 5
 
 
 def test_a_damaged_save_is_made_good_from_the_one_before(
@@ -106,8 +102,8 @@ def test_a_damaged_save_is_made_good_from_the_one_before(
 
     assert fit(summer, on_event=events).finished
 
-    assert [note.warning for note in of(Note, events)] == [True]
-    assert of(TrainingPlanned, events)[0].first_step == 2
+    assert [note.warning for note in events.of(Note)] == [True]
+    assert events.of(TrainingPlanned)[0].first_step == 2
     assert saved_bytes(trained, "snow+summer") == saved_bytes(trained, "whole")
 
 
@@ -184,7 +180,7 @@ def test_a_model_without_pictures_adapts_with_a_folder(
     events, folder = Collected(), picture_folder(count)
     result = fit(summer, model=str(without_pictures), data=folder, library=library, on_event=events)
     assert result.finished
-    assert of(PicturesFound, events)[0].num_pictures == count
+    assert events.of(PicturesFound)[0].num_pictures == count
 
 
 def test_a_model_without_pictures_still_reconstructs(trained, library, pictures, without_pictures):
@@ -242,6 +238,13 @@ def test_settings_of_another_version_are_damage(trained):
     with pytest.raises(DamagedError, match="unknown fields") as caught:
         open_model("snow", trained)
     assert "--fresh" in caught.value.hint
+
+
+def test_crops_of_a_keepsake_are_viewed_at_their_own_scale_a_folder_as_in_phase_one(
+    trained, winter, phase_one
+):
+    assert open_model("snow", trained).folder_view == replace(phase_one.view, span=0.0)
+    assert open_model("snow", trained, data=winter).folder_view == phase_one.view
 
 
 def test_adapting_in_memory_gives_the_stored_weights_and_stores_nothing(
