@@ -250,8 +250,8 @@ class LossWeights(Config):
     """L_REC_A, eq. (4). Authors: 1."""
     weight_cycle: float = 10.0
     """L_cycle, eq. (5). Authors: 10."""
-    weight_adversarial_ab: float = 5.0
-    """L_GAN_AB, eq. (6). Authors: 1. Ours: decision 0004."""
+    weight_adversarial_ab: float = 2.0
+    """L_GAN_AB, eq. (6). Authors: 1. Ours: decision 0010."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,9 +328,9 @@ class AdaptConfig(Config):
     """What A's layers start from. Authors: random in the code, clones in the text (0004)."""
     cycle: Cycle = Cycle.ONE_WAY
     """Which ways round the cycle loss goes. Authors: one way."""
-    example_rate: float = 3.0
-    """Rate of the weights that the example's losses change, by that of the others. Authors: 1.
-    Ours: decision 0009."""
+    example_rate: float = 1.0
+    """Rate of the weights that the example's losses change, by that of the others. Authors: 1
+    (decision 0010)."""
     shared_learns: bool = True
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     steps: int | None = 200
@@ -423,7 +423,6 @@ def adapt_preset(model: PretrainConfig, *, num_pictures: int = 0) -> AdaptConfig
             view=model.view,
             weights=LossWeights(weight_reconstruction_b=1.0, weight_adversarial_ab=1.0),
             optim=dataclasses.replace(model.optim, average_decay=0.98),
-            example_rate=1.0,
             steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
         )
     fast = AdaptConfig()

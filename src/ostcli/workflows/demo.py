@@ -12,6 +12,8 @@ from ostcli.config import (
     AdaptConfig,
     DeviceChoice,
     Finish,
+    LossWeights,
+    NetworkConfig,
     OptimConfig,
     PretrainConfig,
     ViewConfig,
@@ -38,15 +40,20 @@ from ostcli.workflows.translator import Translator
 SIZE = 128
 NUM_SCENES = 120
 PHASE_ONE = PretrainConfig(
+    network=NetworkConfig(width=16),
     view=ViewConfig(size=64, rotation=0.0),
     optim=OptimConfig(batch_size=2, average_decay=0.99),
-    steps=1100,
+    steps=1800,
 )
 PHASE_TWO = AdaptConfig(
     view=ViewConfig(size=64, rotation=0.0),
+    weights=LossWeights(weight_adversarial_ab=5.0),
     optim=OptimConfig(batch_size=4, average_decay=0.99),
-    steps=240,
+    example_rate=3.0,
+    steps=550,
 )
+"""Small pictures and a true winter far from the summer bear a stronger pull than photographs
+(decision 0010)."""
 FINISH = Finish.PHOTO
 """What a change of season and light wants. AUTO would take drawn scenes for drawings."""
 
