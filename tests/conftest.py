@@ -143,6 +143,7 @@ def make_trainer(tiny_network):
         birth=Birth.CLONE,
         cycle=Cycle.ONE_WAY,
         optim=OptimConfig(learning_rate=1e-3, pool_size=3),  # noqa: B008 - frozen
+        example_rate=1.0,
         seed=0,
     ):
         import torch
@@ -156,7 +157,9 @@ def make_trainer(tiny_network):
                 seed=seed,
             )
         networks.add_domain_a(birth, torch.Generator().manual_seed(8))
-        config = AdaptConfig(weights=weights, reach=reach, cycle=cycle, optim=optim)
+        config = AdaptConfig(
+            weights=weights, reach=reach, cycle=cycle, optim=optim, example_rate=example_rate
+        )
         return Trainer(networks, PhaseTwo.begin(config), optim, seed=seed)
 
     return make

@@ -182,7 +182,7 @@ def test_what_is_not_such_a_state_is_refused(change, error, make_trainer, make_b
 
 
 def test_the_rate_is_the_schedule_s_share_after_roll_backs(make_trainer, make_batch):
-    trainer = make_trainer(optim=OptimConfig(learning_rate=1e-3))
+    trainer = make_trainer(optim=OptimConfig(learning_rate=1e-3), example_rate=3.0)
     trainer.num_roll_backs = 1
 
     trainer.do_step(make_batch(), 0.25)
