@@ -144,6 +144,7 @@ def make_trainer(tiny_network):
         cycle=Cycle.ONE_WAY,
         optim=OptimConfig(learning_rate=1e-3, pool_size=3),  # noqa: B008 - frozen
         example_rate=1.0,
+        shared_learns=True,
         seed=0,
     ):
         import torch
@@ -158,7 +159,12 @@ def make_trainer(tiny_network):
             )
         networks.add_domain_a(birth, torch.Generator().manual_seed(8))
         config = AdaptConfig(
-            weights=weights, reach=reach, cycle=cycle, optim=optim, example_rate=example_rate
+            weights=weights,
+            reach=reach,
+            cycle=cycle,
+            optim=optim,
+            example_rate=example_rate,
+            shared_learns=shared_learns,
         )
         return Trainer(networks, PhaseTwo.begin(config), optim, seed=seed)
 

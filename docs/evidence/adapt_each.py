@@ -27,7 +27,7 @@ from ostcli.images.find import find_pictures
 from ostcli.images.read import read_picture
 from ostcli.images.sheet import contact_sheet
 from ostcli.store.library import Library, store_root
-from ostcli.training.device import choose_device
+from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.stored import open_model
 from ostcli.workflows.translator import Translator
@@ -38,6 +38,7 @@ COLUMNS = ("source", "T_BB", "T_BB finished", "T_AB", "T_AB finished")
 def main() -> None:
     """Run the protocol."""
     options = arguments()
+    prepare_arithmetic()
     library = Library(store_root())
     model = open_model(options.model, library)
     config = adapt_preset(model.config, num_pictures=model.num_pictures)

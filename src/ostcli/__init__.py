@@ -1,9 +1,9 @@
 """One-shot unsupervised image translation: one picture into the look of a folder.
 
     import ostcli
-    ostcli.pretrain(Path("winter_photos"))
-    ostcli.adapt(Path("summer.jpg"))
-    ostcli.translate([Path("holiday")], to=ostcli.Direction.B)
+    ostcli.pretrain("winter_photos")
+    ostcli.adapt("summer.jpg")
+    ostcli.translate("holiday", to=ostcli.Direction.B)
 
 The functions do what the commands of the same names do, without a terminal: they return frozen
 results, raise the errors of `ostcli.errors`, and report through a function of one event.

@@ -231,7 +231,8 @@ class ViewConfig(Config):
             self.short_side is None or self.short_side >= self.size,
             "short_side must not be smaller than size",
         )
-        _check(self.working_pixels >= self.size**2, "working_pixels must hold at least one crop")
+        most = math.isqrt(max(0, self.working_pixels))
+        _check(self.size <= most, f"size must be at most {most} pixels")
         _check(0 <= self.span <= 1, "span must lie between 0 and 1")
         _check(0 <= self.rotation <= 45, "rotation must lie between 0 and 45 degrees")
 
@@ -384,7 +385,7 @@ def pretrain_preset(
     """
     structure = look is Look.STRUCTURE
     if preset is Preset.PAPER:
-        side = size or 256
+        side = 256 if size is None else size
         return PretrainConfig(
             preset=preset,
             look=look,
@@ -407,7 +408,7 @@ def pretrain_preset(
         fast,
         look=look,
         network=dataclasses.replace(fast.network, unshared_stages=2 if structure else 0),
-        view=dataclasses.replace(fast.view, size=size or fast.view.size),
+        view=fast.view if size is None else dataclasses.replace(fast.view, size=size),
     )
 
 

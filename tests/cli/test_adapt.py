@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from ostcli.store.library import Library, store_root
 
 TINY = ("--steps", "2", "--precision", "fp32")
@@ -46,6 +48,56 @@ def test_broken_examples_alone_are_an_error_of_input(ost, trained, tmp_path):
         (tmp_path / name).write_bytes(b"nonsense")
     assert ost("adapt", "bad.jpg", "worse.jpg", *TINY).code == 4
     assert ost("adapt", "bad.jpg", *TINY).code == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--steps", "0"), "steps must be at least 1"),
+        (("--device", "cuda"), "there is no cuda device"),
+        (("--model", "snow+meadow"), "is an adaptation, not a model"),
+    ],
+)
+def test_what_is_wrong_for_all_examples_is_said_once(
+    ost, trained, summer, winter, options, words, monkeypatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    run = ost("adapt", summer, winter / "0.png", *options)
+    assert (run.code, run.out) == (2, "")
+    assert run.err.count(words) == 1
+
+
+def test_an_example_that_was_begun_otherwise_does_not_stop_the_others(ost, trained, summer, winter):
+    ost("adapt", summer, *TINY, "--seed", "3")
+    run = ost("adapt", summer, winter / "0.png", *TINY)
+    assert (run.code, run.lines) == (3, ["snow+0"])
+    assert "seed 3 → 0" in run.err
+
+
+def test_the_finish_is_said_with_the_figure_that_decided_it(ost, trained, summer):
+    run = ost("adapt", summer, *TINY, "--json")
+    [made] = run.json["result"]["adaptations"]
+    assert f"finish: {made['finish']} (texture gap {made['texture_gap']:.2f})" in run.err
+
+
+def test_the_finish_of_a_structure_has_no_figure(ost, winter, summer):
+    ost("pretrain", winter, *TINY, "--size", "32", "--look", "structure")
+    run = ost("adapt", summer, *TINY, "--json")
+    assert run.json["result"]["adaptations"][0]["texture_gap"] is None
+    assert "finish: network\n" in run.err
+
+
+def test_an_adaptation_that_is_finished_already_was_used_last(ost, trained, summer, winter):
+    for example in (summer, winter / "0.png", summer):
+        assert ost("adapt", example, *TINY).code == 0
+    assert ost("translate").lines == ["translated-B/summer.jpg"]
+
+
+def test_a_model_that_is_finished_already_was_used_last(ost, summer, winter, tmp_path):
+    other = shutil.copytree(winter, tmp_path / "other")
+    for folder in (winter, other, winter):
+        assert ost("pretrain", folder, *TINY, "--size", "32").code == 0
+    assert ost("adapt", summer, *TINY).lines == ["winter+summer"]
 
 
 def test_a_name_goes_with_one_example(ost, trained, summer):

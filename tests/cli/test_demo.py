@@ -57,6 +57,17 @@ def test_a_stop_is_no_result(ost, monkeypatch):
     assert "result" not in run.json
 
 
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+def test_a_seed_without_a_scene_is_an_error_of_usage(ost, seed):
+    run = ost("demo", "--seed", seed)
+    assert run.code == 2
+    assert "--seed" in run.err
+
+
+def test_the_last_seed_has_scenes(ost):
+    assert ost("demo", "--seed", 2**32 - 1).code == 0
+
+
 @pytest.mark.parametrize("out", [".", "sheet", "sheet.xyz"])
 def test_a_sheet_that_cannot_be_written_is_an_error_of_usage(ost, out):
     run = ost("demo", "--out", out)

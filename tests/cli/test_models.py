@@ -27,6 +27,12 @@ def test_the_list_is_there_as_json(ost, trained):
     assert (model["model"], adaptation["model"]) == (None, "snow")
     assert model["finished"] is True
     assert result["result"]["damaged"] == []
+    assert result["result"]["unreadable"] == {}
+
+
+@pytest.mark.parametrize("command", ["ls", "path", "verify"])
+def test_json_may_be_asked_for_before_the_sub_command(ost, trained, command):
+    assert ost("models", "--json", command).json == ost("models", command, "--json").json
 
 
 def test_an_empty_store_says_what_to_run(ost):
@@ -38,7 +44,24 @@ def test_an_empty_store_says_what_to_run(ost):
 def test_damaged_models_are_listed_as_such(ost, damaged):
     run = ost("models")
     assert run.lines[-1].split() == ["snow", "damaged"]
-    assert "ost models verify" in run.err
+    assert "manifest.json is not a manifest" in run.err
+    assert "ost models rm snow" in run.err
+
+
+def test_what_a_newer_ost_wrote_is_not_called_damaged(ost, trained):
+    (trained / "models" / "snow" / "manifest.json").write_text('{"schema": 2}')
+    run = ost("models")
+    assert run.lines[-1].split() == ["snow", "unreadable"]
+    assert "was written by a newer ost" in run.err
+    listed = ost("models", "--json").json["result"]
+    assert listed["damaged"] == []
+    assert "newer ost" in listed["unreadable"]["snow"]
+    verified = ost("models", "verify")
+    assert verified.code == 5
+    assert "damaged" not in verified.err
+    for text in (run.err, verified.err):
+        assert "upgrade" in text
+        assert "models rm" not in text
 
 
 def test_all_about_one_is_shown(ost, trained):
@@ -65,6 +88,18 @@ def test_removing_needs_a_yes(ost, trained):
     assert ost("models").out == ""
 
 
+def test_a_name_given_twice_is_removed_once(ost, trained):
+    run = ost("models", "rm", "snow", "snow", "--yes", "--json")
+    assert (run.code, run.json["result"]) == (0, {"removed": ["snow"]})
+
+
+def test_a_misspelt_name_is_brought_to_mind_and_nothing_is_removed(ost, trained):
+    run = ost("models", "rm", "snow", "snow+meadw", "--yes")
+    assert run.code == 5
+    assert "did you mean snow+meadow" in run.err
+    assert len(ost("models").lines) == 3
+
+
 @pytest.mark.parametrize(("answer", "left"), [("y", 1), ("n", 2)])
 def test_a_person_is_asked_before_removing(ost, trained, monkeypatch, answer, left):
     monkeypatch.setattr("sys.stdin", _Terminal(f"{answer}\n"))
@@ -89,13 +124,21 @@ def test_a_renamed_model_is_still_the_parent(ost, trained):
 
 
 def test_an_export_says_that_it_holds_pictures(ost, trained, tmp_path):
-    run = ost("models", "export", "snow")
+    run = ost("models", "export", "snow", "--quiet")
     assert run.lines == ["snow.safetensors"]
     assert "contains pieces of the pictures" in run.err
     bare = ost("models", "export", "snow", "bare.st", "--without-pictures")
     assert "pictures" not in bare.err
     sizes = [(tmp_path / name).stat().st_size for name in ("bare.st", "snow.safetensors")]
     assert sizes[0] < sizes[1]
+
+
+def test_an_export_of_a_model_without_pictures_says_so(ost, trained):
+    ost("models", "export", "snow", "bare.st", "--without-pictures")
+    ost("models", "import", "bare.st", "--name", "bare")
+    run = ost("models", "export", "bare", "--json")
+    assert run.json["result"]["contains_pictures"] is False
+    assert "pictures" not in run.err
 
 
 def test_an_export_replaces_nothing_unless_told(ost, trained):
@@ -126,6 +169,15 @@ def test_verify_tells_what_is_whole_and_what_is_not(ost, trained):
     problems = run.json["result"]["problems"]
     assert problems["snow+meadow"] == []
     assert weights.name in problems["snow"][0]
+
+
+def test_importing_again_repairs_as_verify_says(ost, trained):
+    ost("models", "export", "snow")
+    weights = next((trained / "models" / "snow").glob("??????.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert "import it again" in ost("models", "verify").err
+    assert ost("models", "import", "snow.safetensors").lines == ["snow"]
+    assert ost("models", "verify").code == 0
 
 
 def test_prune_leaves_models_alone(ost, trained):

@@ -84,6 +84,8 @@ def test_minutes_replace_steps(ost, winter):
     ("options", "words"),
     [
         (("--size", "33"), "size must be a multiple of 4"),
+        (("--size", "0"), "size must be a multiple of 4, at least 16"),
+        (("--size", "1024"), "size must be at most 1000 pixels"),
         (("--steps", "3", "--minutes", "1"), "give either steps or minutes"),
         (("--steps", "0"), "steps must be at least 1"),
         (("--minutes", "-1"), "minutes must be positive"),
@@ -105,6 +107,17 @@ def test_a_folder_without_pictures_is_an_error_of_input(ost, tmp_path):
     assert run.code == 4
     assert (run.json["ok"], run.json["error"]["exit_code"]) == (False, 4)
     assert "empty holds no picture" in run.json["error"]["message"]
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(ost):
+    run = ost("pretrain", "missing")
+    assert run.code == 4
+    assert "error: missing does not exist" in run.err
+
+
+def test_files_of_other_suffixes_are_told(ost, winter):
+    (winter / "phone.heic").touch()
+    assert "1 file left out for the suffix (.heic)" in ost("pretrain", winter, *TINY).err
 
 
 def test_a_finished_model_says_how_to_go_on_and_goes_on(ost, winter):

@@ -98,11 +98,15 @@ def test_the_same_preview_is_told_once_and_saving_is_silent(output):
     assert "saved winter at step 5" in told(output, saved)
 
 
-def test_quiet_tells_of_failures_only(output):
+def test_quiet_tells_of_warnings_and_failures_only(output):
     output.quiet = True
-    assert told(output, PLAN, step(1), PREVIEW, BACK, FAILED) == (
-        "cannot use a[red].jpg: no picture\n"
-    )
+    passed_over = Note(text="an older save is used instead", warning=True)
+    lines = told(output, PLAN, step(1), PREVIEW, BACK, passed_over, FAILED).splitlines()
+    assert lines[0].startswith("warning: the latent collapsed")
+    assert lines[1:] == [
+        "warning: an older save is used instead",
+        "cannot use a[red].jpg: no picture",
+    ]
 
 
 def test_a_terminal_gets_bars(output):

@@ -33,8 +33,50 @@ def test_without_inputs_the_example_is_translated(ost, trained, tmp_path):
 def test_folders_keep_their_structure_and_names_are_literal(ost, trained, winter):
     run = ost("translate", winter, "--out", "there", "--to", "A")
     assert run.lines == ["there/0.png", "there/1.png", "there/2.png", "there/sub/a[red]b.jpg"]
-    assert "--adapt-each" in run.err
+    assert "--adapt-each" not in run.err  # It goes to B only.
     assert "\x1b" not in run.out + run.err
+
+
+def test_one_adaptation_for_all_recommends_one_for_each(ost, trained, winter):
+    assert "--adapt-each adapts to each one first" in ost("translate", winter).err
+
+
+def test_directions_may_be_small(ost, trained):
+    assert ost("translate", "--to", "b").lines == ["translated-B/meadow.jpg"]
+
+
+def test_what_is_missing_or_cannot_be_written_is_listed_with_the_others(
+    ost, trained, winter, tmp_path
+):
+    out = tmp_path / "there"
+    (out / "0.png").mkdir(parents=True)
+    (out / "sub").touch()
+    given = (winter, "nowhere.png", "--out", out, "--overwrite", "--json")
+    run = ost("translate", *given)
+    assert run.code == 3
+    failed = [each["path"] for each in run.json["result"]["failed"]]
+    assert failed == ["nowhere.png", f"{winter}/0.png", f"{winter}/sub/a[red]b.jpg"]
+    assert len(run.json["result"]["outputs"]) == 2
+    assert run.json["error"]["message"] == "3 of 5 pictures could not be translated"
+    assert all(f"cannot use {path}: " in run.err for path in failed)
+
+
+def test_pictures_of_other_suffixes_are_told(ost, trained, winter, tmp_path):
+    (winter / "phone.heic").touch()
+    assert "1 file left out for the suffix (.heic)" in ost("translate", winter).err
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "one.cr2").touch()
+    run = ost("translate", "raw")
+    assert (run.code, run.out) == (4, "")
+    assert "1 file left out for the suffix (.cr2)" in run.err
+    assert "error: there is no picture in raw" in run.err
+
+
+def test_the_adaptation_used_last_is_the_one_named_last(ost, trained, winter):
+    ost("adapt", winter / "0.png", "--steps", "1", "--precision", "fp32")
+    assert "by snow+0," in ost("translate", winter).err
+    assert "by snow+meadow," in ost("translate", winter, "-a", "snow+meadow").err
+    assert "by snow+meadow," in ost("translate", winter).err
 
 
 def test_what_is_there_already_is_passed_over(ost, trained, winter):
@@ -77,6 +119,9 @@ def test_quiet_still_names_what_failed(ost, trained, winter):
         (("-", "bad.png"), 2),
         (("-", "--out", "there"), 2),
         (("-", "--json"), 2),
+        (("--steps", "5"), 2),
+        (("-", "--steps", "5"), 2),
+        (("nowhere.png", "nothing.png"), 4),
     ],
 )
 def test_exit_codes(ost, trained, tmp_path, arguments, code):
@@ -84,6 +129,13 @@ def test_exit_codes(ost, trained, tmp_path, arguments, code):
     run = ost("translate", *arguments)
     assert run.code == code
     assert "error: " in run.err
+
+
+def test_a_model_where_an_adaptation_is_wanted_is_told_so(ost, trained):
+    run = ost("translate", "--model", "snow")
+    assert run.code == 2
+    assert "--adaptation NAME" in run.err
+    assert "--help" not in run.err
 
 
 def test_without_an_adaptation_it_says_what_to_run(ost):
@@ -110,7 +162,7 @@ def test_each_picture_can_be_adapted_to_first(ost, trained, winter):
 
 
 def test_help_says_how_long_each_adaptation_takes(ost):
-    assert f"[default: {ADAPT_EACH_STEPS}]" in ost("translate", "--help").out
+    assert f"[default: ({ADAPT_EACH_STEPS})]" in ost("translate", "--help").out
 
 
 def test_a_pipe_takes_a_picture_and_gives_one(trained, winter, pipe, capsysbinary):

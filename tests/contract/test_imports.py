@@ -56,3 +56,12 @@ def test_the_help_is_there_at_once():
         return time.perf_counter() - start
 
     assert min(seconds() for _ in range(5)) < PROMISE * SLACK
+
+
+@pytest.mark.parametrize(("set_before", "then"), [(None, "10000"), ("77", "77")])
+def test_importing_the_package_limits_how_long_threads_spin(monkeypatch, set_before, then):
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if set_before:
+        monkeypatch.setenv("GOMP_SPINCOUNT", set_before)
+    asked = "import ostcli, os; print(os.environ['GOMP_SPINCOUNT'])"
+    assert in_a_fresh_process("-c", asked).stdout.strip() == then

@@ -204,6 +204,19 @@ def test_another_crop_keeps_the_authors_proportion_of_crop_and_picture(size, sho
     assert pretrain_preset(Preset.PAPER, size=size).view.short_side == short_side
 
 
+@pytest.mark.parametrize("preset", Preset)
+@pytest.mark.parametrize(
+    ("size", "sentence"),
+    [
+        (0, "size must be a multiple of 4, at least 16"),
+        (1024, "size must be at most 1000 pixels"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused_in_words_for_users(preset, size, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        pretrain_preset(preset, size=size)
+
+
 @pytest.mark.parametrize("size", [None, 64])
 def test_phase_two_s_views_are_as_large_as_the_model_s(size):
     for preset in Preset:

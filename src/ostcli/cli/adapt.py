@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ostcli.cli import options
-from ostcli.cli.render import failures, output_of
+from ostcli.cli.render import Output, failures, output_of
 from ostcli.cli.runs import check_failed, say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
 from ostcli.config import (
@@ -21,6 +21,7 @@ from ostcli.config import (
 from ostcli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from ostcli.workflows.adapt import AdaptResult
     from ostcli.workflows.stored import Model
 
 _FAST = AdaptConfig()
@@ -91,6 +92,7 @@ def adapt(
     stopped. Ctrl-C saves before it stops.
     """
     from ostcli.cli.progress import listen
+    from ostcli.workflows.adapt import ExampleRefusedError
     from ostcli.workflows.adapt import adapt as learn
 
     @options.sentences_for_wrong_settings()
@@ -126,7 +128,7 @@ def adapt(
                         on_event=listener,
                         should_stop=stop,
                     )
-            except (InputError, UsageError) as error:
+            except (InputError, ExampleRefusedError) as error:
                 if len(examples) == 1:
                     raise
                 failed.append((example, error.message))
@@ -137,7 +139,14 @@ def adapt(
             if not result.finished:
                 raise stopped(output, listener, result, stop)
             say_done(output, listener, result)
+            _say_finish(output, result)
             output.line(result.name)
     output.result({"adaptations": done, "failed": failures(failed)})
     check_failed(len(failed), len(examples), "examples could not be used")
     output.say("→ next: ost translate, for the example; ost translate PICTURES, for others")
+
+
+def _say_finish(output: Output, result: "AdaptResult") -> None:
+    """Say what `--finish auto` will do, and by which figure."""
+    gap = result.texture_gap
+    output.say(f"finish: {result.finish}" + ("" if gap is None else f" (texture gap {gap:.2f})"))

@@ -20,7 +20,9 @@ SHEET = Path("ost-demo.png")
 
 def demo(
     context: typer.Context,
-    seed: Annotated[int, typer.Option(help="Of the pictures and of the training.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Of the pictures and of the training.")
+    ] = 0,
     keep: Annotated[
         bool, typer.Option("--keep", help=f"Leave the drawn pictures in {PICTURES}, to play with.")
     ] = False,

@@ -23,6 +23,8 @@ from ostcli.errors import ExitCode, InterruptedRun, OstError, ResourceError, Usa
 
 GLOBAL_FLAGS = ("--debug", "--quiet", "-q")
 """May stand anywhere in a command."""
+MEANT = {("translate", "--model"): "say --adaptation NAME, or -a NAME: it knows its model"}
+"""What to say to an option that a command does not have, where likeness suggests another one."""
 
 app = typer.Typer(
     name="ost",
@@ -47,7 +49,8 @@ def _print_version(asked: bool) -> None:
 def ost(
     context: typer.Context,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print results and errors only; anywhere.")
+        bool,
+        typer.Option("--quiet", "-q", help="Print results, warnings and errors only; anywhere."),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where an error comes from; anywhere.")
@@ -115,6 +118,9 @@ def _in_words(error: Exception, output: Output) -> OstError:
     if isinstance(error, OstError):
         return error
     if isinstance(error, typer.TyperException):
+        option = getattr(error, "option_name", "")
+        if hint := MEANT.get((output.command, option)):
+            return UsageError(f"there is no option {option} here", hint=hint)
         command = f"ost {output.command}".strip()
         return UsageError(error.format_message(), hint=f"{command} --help shows what it takes")
     if isinstance(error, typer.Abort):

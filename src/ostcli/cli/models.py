@@ -10,7 +10,7 @@ import typer
 
 from ostcli.cli import options
 from ostcli.cli.render import counted, duration, output_of, size
-from ostcli.errors import DamagedError, NotFoundError, UsageError
+from ostcli.errors import DamagedError, StoreError, UsageError
 
 if TYPE_CHECKING:
     from ostcli.store.library import Library
@@ -33,18 +33,22 @@ def ls(context: typer.Context, json: options.Json = False) -> None:
     """List models and adaptations."""
     output, library = output_of(context, as_json=json), _library()
     found = [_summary(library, library.manifest(name)) for name in library.names()]
-    damaged = library.damaged()
-    output.result({"models": found, "damaged": damaged})
+    unreadable = library.unreadable()
+    damaged = _damaged(unreadable)
+    reasons = {name: error.message for name, error in unreadable.items()}
+    output.result({"models": found, "damaged": damaged, "unreadable": reasons})
     rows = [_row(each) for each in found]
-    rows += [[name, "damaged", *[""] * 5] for name in damaged]
+    rows += [
+        [name, "damaged" if name in damaged else "unreadable", *[""] * 5] for name in unreadable
+    ]
     if rows:
         output.table(
             ["name", "kind", "model", "steps", "size", "saved", "finished"], rows, folding=(0, 2)
         )
     else:
         output.say("there is no model yet; → ost pretrain FOLDER makes one")
-    if damaged:
-        output.warn(f"{counted(len(damaged), 'entry', 'entries')} damaged; see: ost models verify")
+    for error in unreadable.values():
+        output.warn("; ".join(filter(None, [error.message, error.hint])))
 
 
 @app.command()
@@ -68,19 +72,19 @@ def rm(
 ) -> None:
     """Remove models and adaptations for good."""
     output, library = output_of(context, as_json=json), _library()
-    for name in names:
-        if not library.folder(name).exists():
-            raise NotFoundError(f"there is no model or adaptation called {name}")
+    names = list(dict.fromkeys(library.existing_folder(name).name for name in names))
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError("nobody is there to be asked", hint="give --yes to remove them")
         if not typer.confirm(f"Remove {', '.join(names)} for good?", err=True):
             names = []
+    removed: list[str] = []
+    output.result({"removed": removed})
     for name in names:
         library.remove(name)
+        removed.append(name)
         output.line(name)
-    output.result({"removed": names})
-    output.say(f"{counted(len(names), 'entry', 'entries')} removed")
+    output.say(f"{counted(len(removed), 'entry', 'entries')} removed")
 
 
 @app.command()
@@ -139,7 +143,7 @@ def export(
     json: options.Json = False,
 ) -> None:
     """Write a model as one file, for another computer. It CONTAINS PIECES OF YOUR PICTURES."""
-    from ostcli.store.exchange import export_file
+    from ostcli.store.exchange import contains_pictures, export_file
 
     output = output_of(context, as_json=json)
     written = export_file(
@@ -149,9 +153,10 @@ def export(
         with_pictures=not without_pictures,
         overwrite=overwrite,
     )
-    output.result({"path": written, "contains_pictures": not without_pictures})
+    with_pictures = contains_pictures(written)
+    output.result({"path": written, "contains_pictures": with_pictures})
     output.line(written)
-    if not without_pictures:
+    if with_pictures:
         output.warn(
             "the file contains pieces of the pictures it was made from: think before you pass it "
             "on; --without-pictures leaves them out"
@@ -192,17 +197,24 @@ def verify(
 ) -> None:
     """Compare every file with what was written."""
     output, library = output_of(context, as_json=json), _library()
-    chosen = names or sorted({*library.names(), *library.damaged()})
+    unreadable = library.unreadable()
+    damaged = _damaged(unreadable)
+    chosen = names or sorted({*library.names(), *unreadable})
     problems = {name: library.verify(name) for name in chosen}
     output.result({"problems": problems})
     for name, found in problems.items():
         output.line(f"{name}: {'; '.join(found) or 'whole'}")
-    wrong = sum(bool(found) for found in problems.values())
-    if wrong:
+    wrong = [name for name, found in problems.items() if found]
+    foreign = [unreadable[name] for name in wrong if name in unreadable and name not in damaged]
+    of_all = f"of {counted(len(problems), 'entry', 'entries')}"
+    if len(wrong) > len(foreign):
         raise DamagedError(
-            f"{wrong} of {counted(len(problems), 'entry', 'entries')} damaged",
-            hint="ost models rm removes one; train it again with --fresh, or import it again",
+            f"{len(wrong) - len(foreign)} {of_all} damaged",
+            hint="ost models rm removes one; or train it again with --name and --fresh, or import "
+            "it again",
         )
+    if foreign:
+        raise StoreError(f"{len(foreign)} {of_all} cannot be read", hint=foreign[0].hint)
 
 
 @app.command()
@@ -220,6 +232,10 @@ def _library() -> "Library":
     from ostcli.store.library import Library, store_root
 
     return Library(store_root())
+
+
+def _damaged(unreadable: Mapping[str, StoreError]) -> list[str]:
+    return [name for name, error in unreadable.items() if isinstance(error, DamagedError)]
 
 
 def _summary(library: "Library", manifest: "Manifest") -> dict[str, Any]:

@@ -50,8 +50,8 @@ class Output:
             self._print(text, style)
 
     def warn(self, text: str) -> None:
-        """Tell the user something to think about."""
-        self.say(f"warning: {text}", style="yellow")
+        """Tell the user something to think about, also when all else is quiet."""
+        self._print(f"warning: {text}", "yellow")
 
     def fault(self, text: str) -> None:
         """Tell of something that failed, also when all else is quiet."""
@@ -129,9 +129,10 @@ class Output:
 
 
 def output_of(context: typer.Context, *, as_json: bool) -> Output:
-    """Return the command's output, as JSON if it was asked for."""
+    """Return the command's output, as JSON if that was asked for, here or before a sub-command."""
     output = context.ensure_object(Output)
-    output.as_json = as_json
+    group = context.parent.params if context.parent else {}
+    output.as_json = as_json or group.get("json", False)
     return output
 
 

@@ -32,7 +32,10 @@ def translate(
     ] = None,
     to: Annotated[
         Direction,
-        typer.Option(help="B gives the look of the folder; A, the way back, that of the example."),
+        typer.Option(
+            case_sensitive=False,
+            help="B gives the look of the folder; A, the way back, that of the example.",
+        ),
     ] = Direction.B,
     out: Annotated[
         Path | None,
@@ -83,13 +86,14 @@ def translate(
         ),
     ] = None,
     steps: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=1,
             help="How long --adapt-each trains for each picture.",
+            show_default=str(ADAPT_EACH_STEPS),
             rich_help_panel=options.ADVANCED,
         ),
-    ] = ADAPT_EACH_STEPS,
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Translate pictures, each at its own size, into another look.
@@ -102,6 +106,11 @@ def translate(
 
     output = output_of(context, as_json=json)
     suffix = f".{format}" if format else None
+    if steps is not None and not adapt_each:
+        raise UsageError(
+            "--steps is how long --adapt-each trains for each picture",
+            hint="add --adapt-each, or leave out --steps",
+        )
     if PIPE in (inputs or ()):
         _check_pipe(inputs, any((json, out, overwrite, adapt_each)))
         _translate_pipe(output, to, adaptation, finish, strength, suffix or ".png", device)
@@ -117,7 +126,7 @@ def translate(
             suffix=suffix,
             overwrite=overwrite,
             adapt_each=adapt_each,
-            steps=steps,
+            steps=steps or ADAPT_EACH_STEPS,
             device=device,
             on_event=listener,
             should_stop=stop,

@@ -11,11 +11,12 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from ostcli.errors import InputError, UsageError
 
-_SUFFIX_OF_FORMAT = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
+_SUFFIX_OF_FORMAT = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}
 _FORMAT_OF_SUFFIX = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".jpe": "JPEG",
+    ".jfif": "JPEG",
     ".png": "PNG",
     ".webp": "WEBP",
     ".tif": "TIFF",
@@ -36,21 +37,13 @@ _OPTIONS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def output_suffix(format: str) -> str:  # noqa: A002 - the word of `Picture.format`
-    """Name the suffix under which the translation of a picture is saved.
-
-    Args:
-        format: of the source, in Pillow's words, such as "JPEG".
+def suffix_for_source(path: Path) -> str:
+    """Name the suffix of a translation by the name of its source, which is not opened.
 
     Returns:
         The source's own kind where it keeps a photograph well, else ".png".
     """
-    return _SUFFIX_OF_FORMAT.get(format.upper(), _OTHERWISE)
-
-
-def suffix_for_source(path: Path) -> str:
-    """Name the suffix of a translation by the name of its source, which is not opened."""
-    return output_suffix(_FORMAT_OF_SUFFIX.get(path.suffix.lower(), ""))
+    return _SUFFIX_OF_FORMAT.get(_FORMAT_OF_SUFFIX.get(path.suffix.lower(), ""), _OTHERWISE)
 
 
 def format_of_suffix(suffix: str) -> str:
@@ -79,7 +72,7 @@ def encode_picture(
     Args:
         image: mode RGB, in sRGB.
         suffix: with its dot; says which format.
-        alpha: mode L, of the same size; dropped for JPEG, which has no transparency.
+        alpha: mode L, of the same size; JPEG has no transparency and gets the picture on white.
         exif: a block as `Picture.exif` has it; dropped where the format does not take it.
         quality: of JPEG and WebP, 1 to 100.
 
@@ -88,7 +81,9 @@ def encode_picture(
         InputError: when the picture is too large for the format.
     """
     format_name = format_of_suffix(suffix)
-    if alpha is not None and format_name != "JPEG":
+    if alpha is not None and format_name == "JPEG":
+        image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+    elif alpha is not None:
         image = Image.merge("RGBA", (*image.split(), alpha))
     if exif is not None:
         # Whatever a strange block does to the encoder, the picture itself matters more.

@@ -19,6 +19,8 @@ from ostcli.method.augment import Pictures, working_scale
 
 MEMORY_FOR_PICTURES = 1_500_000_000
 """Bytes of decoded pictures kept in memory; those beyond are decoded again when drawn."""
+BYTES_PER_PIXEL = 4
+"""As Pillow keeps RGB."""
 DECODERS = 4
 """Files decoded at once while a folder is opened; reading waits for the disk as well."""
 
@@ -82,21 +84,21 @@ def open_folder(folder: Path, view: ViewConfig, on_event: OnEvent) -> PictureFol
     Args:
         folder: searched recursively.
         view: says how many pixels the network sees.
-        on_event: told of each picture that fails, and of what was found.
+        on_event: told of files of other suffixes, each picture that fails, and what was found.
 
     Raises:
         InputError: there is no such folder, or no usable picture in it.
     """
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is not a folder",
+            f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist",
             hint="give the folder with the pictures of the look you want",
         )
     entries: list[_Entry] = []
     failed: list[tuple[Path, str]] = []
     memory_left = MEMORY_FOR_PICTURES
     with _decoders() as executor:
-        found = find_pictures([folder])
+        found = find_pictures([folder], on_event=on_event)
         for picture, decoded in zip(
             found, executor.map(lambda one: _try_decode(one.path, view), found), strict=True
         ):
@@ -104,7 +106,7 @@ def open_folder(folder: Path, view: ViewConfig, on_event: OnEvent) -> PictureFol
                 failed.append((picture.path, decoded.reason))
                 on_event(PictureFailed(path=picture.path, reason=decoded.reason))
                 continue
-            memory_left -= 3 * decoded.width * decoded.height
+            memory_left -= BYTES_PER_PIXEL * decoded.width * decoded.height
             entries.append(
                 _Entry(
                     found=picture,

@@ -65,8 +65,6 @@ _TURNS = {
 }
 """What makes a picture upright, by its EXIF orientation."""
 
-_QUARTER_TURNS = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
-
 _CARRIED_TAGS = (
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
@@ -106,10 +104,6 @@ class Picture:
     """Mode L, of the same size, upright; None for a picture without transparency."""
     exif: bytes | None
     """The EXIF block without orientation and thumbnail; None if there is none that holds."""
-    format: str
-    """Pillow's name for the format of the file, such as "JPEG"."""
-    path: Path | None
-    """None for a picture that came through a pipe."""
 
 
 def read_picture(source: Path | BinaryIO, *, at_least: int | None = None) -> Picture:
@@ -139,23 +133,7 @@ def read_picture(source: Path | BinaryIO, *, at_least: int | None = None) -> Pic
             image=_upright(image, turn),
             alpha=None if alpha is None else _upright(alpha, turn),
             exif=_carried_exif(opened),
-            format=opened.format or "",
-            path=source if isinstance(source, Path) else None,
         )
-
-
-def read_size(path: Path) -> tuple[int, int]:
-    """Read from its header how large a picture is when upright.
-
-    Returns:
-        Height and width in pixels.
-
-    Raises:
-        PictureError: when the file does not open as a picture; see `read_picture`.
-    """
-    with _opened(path) as opened:
-        width, height = opened.size
-        return (width, height) if _turn(opened) in _QUARTER_TURNS else (height, width)
 
 
 @contextmanager
@@ -251,10 +229,12 @@ def _stretched(levels: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Integers of 32 bit and floating-point numbers do not say which level is white.
     """
-    low, high = levels.min(), levels.max()
-    full_scale = next((full for full in _FULL_SCALES if low >= 0 and high <= full), None)
+    low, high = float(levels.min()), float(levels.max())
+    full_scale: float | None = next(
+        (full for full in _FULL_SCALES if low >= 0 and high <= full), None
+    )
     if full_scale is None:
-        levels, full_scale = levels - low, high - low
+        levels, full_scale = levels - low, high - low or 1.0  # Of one level: black.
     return np.rint(levels * (255 / full_scale))
 
 

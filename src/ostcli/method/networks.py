@@ -147,6 +147,12 @@ class Networks(nn.Module):
         """G_B^U(G^S(z)): (N, C, h, w) to pictures (N, 3, H, W)."""
         return self.decoder_b(self.decoder_shared(z)).float()  # type: ignore[no-any-return]
 
+    def decode_both(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return `decode_a` and `decode_b` of one latent, with one pass through G^S."""
+        assert self.decoder_a is not None, "phase II only: call add_domain_a first"
+        features = self.decoder_shared(z)
+        return self.decoder_a(features).float(), self.decoder_b(features).float()
+
     def score_b(self, pictures: Tensor) -> Tensor:
         """D_B(s): pictures (N, 3, H, W) to a score for each patch, (N, 1, h', w')."""
         return self.discriminator_b(pictures).float()  # type: ignore[no-any-return]

@@ -62,7 +62,8 @@ def phase_one_step(
     gan_b = adversarial_loss(networks.score_b(recon_bb))  # (3)
 
     old_bb = pool_bb.exchange(recon_bb.detach(), generator)
-    dis_b = discriminator_loss(networks.score_b(x_b), networks.score_b(old_bb))
+    scores_b = networks.score_b(x_b)
+    dis_b = discriminator_loss(scores_b, networks.score_b(old_bb))
 
     folder = (
         weights.weight_reconstruction_b * rec_b
@@ -73,6 +74,7 @@ def phase_one_step(
         losses={"rec_b": rec_b, "kl_b": kl_b, "gan_b": gan_b, "dis_b": dis_b},
         totals={FOLDER: folder, DISCRIMINATOR: dis_b},
         pictures={"x_b": x_b, "recon_bb": recon_bb},
+        scores_b=scores_b,
         latent_spread=latent_b.mean.std(),
         flat_error=flat_error(x_b),
     )

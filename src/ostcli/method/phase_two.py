@@ -71,8 +71,7 @@ def phase_two_step(
     phase_one = phase_one_step(networks, x_b, weights=weights, pool_bb=pool_bb, generator=generator)
 
     z_a = networks.encode_a(x_a).sample(generator)
-    recon_aa = networks.decode_a(z_a)
-    trans_ab = networks.decode_b(z_a)
+    recon_aa, trans_ab = networks.decode_both(z_a)
 
     rec_a = reconstruction_loss(recon_aa, x_a)  # (4)
     pictures = {"x_a": x_a, "recon_aa": recon_aa, "trans_ab": trans_ab}
@@ -88,7 +87,7 @@ def phase_two_step(
     gan_ab = adversarial_loss(networks.score_b(trans_ab))  # (6)
 
     old_ab = pool_ab.exchange(trans_ab.detach(), generator)
-    dis_ab = discriminator_loss(networks.score_b(x_b), networks.score_b(old_ab))
+    dis_ab = discriminator_loss(phase_one.scores_b, networks.score_b(old_ab))
 
     example = (
         weights.weight_reconstruction_a * rec_a
@@ -109,6 +108,7 @@ def phase_two_step(
             DISCRIMINATOR: phase_one.totals[DISCRIMINATOR] + dis_ab,
         },
         pictures={**phase_one.pictures, **pictures},
+        scores_b=phase_one.scores_b,
         latent_spread=phase_one.latent_spread,
         flat_error=phase_one.flat_error,
     )

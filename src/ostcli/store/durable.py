@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ostcli.errors import OstError, ResourceError, StoreError
+from ostcli.store.root import store_root
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -33,7 +34,8 @@ def write_file(path: Path, data: bytes | bytearray | memoryview) -> None:
         ResourceError: the disk or the quota is full.
         StoreError: the file cannot be written for another reason, such as missing rights.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    # Without the file's own name, which may be as long as the system allows.
+    temporary = path.with_name(f".ost.{secrets.token_hex(8)}.tmp")
     try:
         with os_errors_named(path):
             with temporary.open("xb") as stream:
@@ -63,7 +65,7 @@ def append_line(path: Path, text: str) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, unless they are there.
+    """Make a folder and those above it, unless they are there, so that a power cut leaves them.
 
     Args:
         folder: where files will be written.
@@ -73,7 +75,10 @@ def make_folder(folder: Path) -> None:
         StoreError: a file is in the way, or rights are missing.
     """
     with os_errors_named(folder):
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
+        for each in missing:
+            sync_folder(each.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -94,12 +99,13 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def sweep_temporaries(folder: Path) -> list[Path]:
+def sweep_temporaries(folder: Path, *, locked: bool = False) -> list[Path]:
     """Remove what killed writers left behind.
 
     Args:
         folder: where to look; a missing one counts as clean. Files younger than an hour stay,
-            because a live writer may own them.
+            because a live writer may own them,
+        locked: unless the caller holds the lock that keeps all other writers out.
 
     Returns:
         The removed files.
@@ -108,7 +114,8 @@ def sweep_temporaries(folder: Path) -> list[Path]:
     oldest_live = time.time() - _LIVE_SECONDS
     for path in sorted(folder.glob(".*.tmp")):
         with suppress(OSError):
-            if _TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < oldest_live:
+            is_dead = locked or path.stat().st_mtime < oldest_live
+            if is_dead and _TEMPORARY.fullmatch(path.name):
                 path.unlink()
                 removed.append(path)
     return removed
@@ -153,15 +160,18 @@ def error_in_words(error: OSError, path: Path) -> OstError:
     Returns:
         A ResourceError when the disk or the quota is full, else a StoreError.
     """
+    is_stored = path.is_relative_to(store_root())
     if error.errno in _DISK_FULL:
         return ResourceError(
             f"there is no space left on the disk to write {path}",
-            hint="free some space; OST_HOME moves the store to another disk",
+            hint="free some space"
+            + ("; OST_HOME moves the store to another disk" if is_stored else ""),
         )
     if isinstance(error, PermissionError):
         return StoreError(
             f"{path} cannot be written or read: permission denied",
-            hint="check who owns the folder; OST_HOME moves the store to one of your own",
+            hint="check who owns the folder"
+            + ("; OST_HOME moves the store to one of your own" if is_stored else ""),
         )
     if isinstance(error, FileExistsError | NotADirectoryError):
         return StoreError(

@@ -66,7 +66,10 @@ def export_file(
 
 
 def import_file(library: Library, path: Path, name: str | None = None) -> Manifest:
-    """Bring an exported file into the library, unless it is there already.
+    """Bring an exported file into the library, unless it is there already, and whole.
+
+    What it finds damaged is replaced: a model of the same content, or one that says no more what
+    it was.
 
     Args:
         library: where to put it.
@@ -84,8 +87,11 @@ def import_file(library: Library, path: Path, name: str | None = None) -> Manife
     manifest, files = _decode(path)
     name = check_name(name if name is not None else manifest.name)
     with library.lock(name):
-        if library.exists(name):
-            return _the_same(library.manifest(name), files)
+        present = library.present(name, replacing=True)
+        if present is not None:
+            _check_same(present, files)
+            if not library.verify(name):
+                return present
         return library.commit(
             name,
             kind=manifest.kind,
@@ -95,10 +101,19 @@ def import_file(library: Library, path: Path, name: str | None = None) -> Manife
             files=files,
             parent=manifest.parent,
             created=manifest.created,
+            replaces=True,
         )
 
 
-def _the_same(present: Manifest, files: "Mapping[str, Mapping[str, Tensor]]") -> Manifest:
+def contains_pictures(path: Path) -> bool:
+    """Tell whether a file that `export_file` wrote holds pieces of pictures."""
+    from ostcli.store.tensors import read_metadata
+
+    text = read_metadata(path)[_MANIFEST_KEY]
+    return "keepsake" in Manifest.from_json(text.encode(), path=path).current.files
+
+
+def _check_same(present: Manifest, files: "Mapping[str, Mapping[str, Tensor]]") -> None:
     from ostcli.store.tensors import encode_tensors
 
     records = present.current.files
@@ -108,7 +123,6 @@ def _the_same(present: Manifest, files: "Mapping[str, Mapping[str, Tensor]]") ->
                 f"there is already another {present.kind} called {present.name}",
                 hint="use another --name",
             )
-    return present
 
 
 def _encode(manifest: Manifest, files: "Mapping[str, Mapping[str, Tensor]]") -> bytes:

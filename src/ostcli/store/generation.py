@@ -168,6 +168,12 @@ def write_generation(folder: Path, generation: Generation, contents: Mapping[str
         raise
 
 
+def newest_number(folder: Path) -> int:
+    """Return the highest number of a generation that has a file, whole or not; 0 without any."""
+    files = unreferenced_files(folder, None)
+    return max((int(path.name.partition(".")[0]) for path in files), default=0)
+
+
 def unreferenced_files(folder: Path, manifest: Manifest | None) -> list[Path]:
     """List the generation files that no manifest points to.
 

@@ -9,7 +9,6 @@ torch is imported only when tensors are read or written, so that listing names s
 """
 
 import json
-import os
 import platform
 import shutil
 from collections.abc import Iterator, Mapping
@@ -19,8 +18,6 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import platformdirs
 
 from ostcli.errors import BusyError, StoreError, UsageError
 from ostcli.store.durable import (
@@ -33,6 +30,7 @@ from ostcli.store.durable import (
     write_file,
 )
 from ostcli.store.generation import (
+    newest_number,
     next_generation,
     remove_files,
     unreferenced_files,
@@ -47,23 +45,12 @@ from ostcli.store.manifest import (
     now,
 )
 from ostcli.store.reading import FOR_PEOPLE, MANIFEST, LibraryReader
+from ostcli.store.root import store_root as store_root
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _A = {"model": "a model", "adaptation": "an adaptation"}
-
-
-def store_root() -> Path:
-    """Find where models are kept.
-
-    Returns:
-        $OST_HOME when it is set, else the folder for caches of the user's system.
-    """
-    chosen = os.environ.get("OST_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return platformdirs.user_cache_path("ostcli")
 
 
 class Library(LibraryReader):
@@ -80,7 +67,7 @@ class Library(LibraryReader):
 
         path = self._models / ".locks" / f"{check_name(name)}.lock"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             lock = FileLock(path, timeout=0, is_singleton=True)
             lock.acquire()
         except Timeout as error:
@@ -121,7 +108,7 @@ class Library(LibraryReader):
             parent: the model that an adaptation was made from.
             created: of the first save, when that was elsewhere.
             replaces: it is the first save of another training, in place of all that was saved
-                under the name before; nothing is carried over.
+                under the name before, damaged or not; nothing is carried over.
 
         Returns:
             The manifest as written.
@@ -130,19 +117,20 @@ class Library(LibraryReader):
             UsageError: the name is taken by the other kind.
             BusyError: another process is writing it.
             ResourceError: the disk is full; what was there before is unharmed.
-            StoreError: something else keeps it from being written; likewise.
+            StoreError: something else keeps it from being written, such as a damaged manifest
+                that is not replaced; likewise.
         """
         from ostcli.store.tensors import encode_tensors
 
         assert "weights" in files, "a generation without weights"
         folder, contents = self.folder(name), {role: encode_tensors(files[role]) for role in files}
         with self.lock(name):
-            old = self.manifest(name) if self.exists(name) else None
+            old = self.present(name, replacing=replaces)
             if old is not None and old.kind != kind:
                 raise UsageError(
                     f"{name} is the name of {_A[old.kind]} already", hint="use another --name"
                 )
-            last = old.current.number if old is not None else 0
+            last = old.current.number if old is not None else newest_number(folder)
             if replaces:
                 old = None
             previous = old.current if old is not None else None
@@ -160,6 +148,7 @@ class Library(LibraryReader):
             )
             as_json = manifest.to_json()  # Before anything is written, in case it cannot be.
             make_folder(folder)
+            sweep_temporaries(folder, locked=True)
             write_generation(folder, manifest.current, contents)
             write_file(folder / MANIFEST, as_json)
             remove_files(unreferenced_files(folder, manifest))
@@ -196,9 +185,7 @@ class Library(LibraryReader):
             BusyError: another process is writing it.
             StoreError: the system refuses.
         """
-        folder = self.folder(name)
-        if not folder.exists():
-            raise self._not_found(name)
+        folder = self.existing_folder(name)
         with self.lock(name), os_errors_named(folder):
             (folder / MANIFEST).unlink(missing_ok=True)
             sync_folder(folder)
@@ -243,12 +230,13 @@ class Library(LibraryReader):
         """Remember what was used last."""
         record = self._read_last() | {kind: check_name(name)}
         make_folder(self.root)
+        sweep_temporaries(self.root)
         write_file(self._last_path, f"{json.dumps(record, indent=2, sort_keys=True)}\n".encode())
 
     def _prune_folder(self, folder: Path) -> list[Path]:
-        removed = sweep_temporaries(folder)
+        removed = sweep_temporaries(folder, locked=True)
         with suppress(StoreError):  # A damaged manifest does not say what is still needed.
-            manifest = self.manifest(folder.name) if self.exists(folder.name) else None
+            manifest = self.present(folder.name)
             removed += remove_files(unreferenced_files(folder, manifest))
             if manifest is None:
                 removed += remove_files(folder / name for name in FOR_PEOPLE)

@@ -47,19 +47,18 @@ class LibraryReader:
             kind: "model" or "adaptation"; None for both.
         """
         return [
-            name
-            for name, manifest in self._manifests().items()
-            if manifest is not None and kind in (None, manifest.kind)
+            name for name, manifest in self._manifests().items() if kind in (None, manifest.kind)
         ]
 
-    def damaged(self) -> list[str]:
-        """List the names, sorted, whose saves have no manifest that can be read."""
-        return [
-            name
-            for name, manifest in self._manifests().items()
-            if manifest is None
-            and (self.exists(name) or unreferenced_files(self.folder(name), None))
-        ]
+    def unreadable(self) -> dict[str, StoreError]:
+        """Say why each of the other names cannot be read, sorted.
+
+        Returns:
+            A DamagedError for what is beyond repair, another StoreError for what is not: it was
+            written by a newer ost, or the user has no right to read it.
+        """
+        entries = self._entries().items()
+        return {name: entry for name, entry in entries if isinstance(entry, StoreError)}
 
     def exists(self, name: str) -> bool:
         """Tell whether something was saved under a name, damaged or not."""
@@ -75,6 +74,18 @@ class LibraryReader:
         """
         return self._models / check_name(name)
 
+    def existing_folder(self, name: str) -> Path:
+        """Name the folder of a model, damaged or not.
+
+        Raises:
+            UsageError: the name is none for a model.
+            NotFoundError: there is no such model; the hint names similar ones.
+        """
+        folder = self.folder(name)
+        if not folder.exists():
+            raise self._not_found(name)
+        return folder
+
     def manifest(self, name: str) -> Manifest:
         """Read a manifest.
 
@@ -89,6 +100,23 @@ class LibraryReader:
         if manifest is None:
             raise self._not_found(name)
         return manifest
+
+    def present(self, name: str, *, replacing: bool = False) -> Manifest | None:
+        """Read the manifest of what has a name; None if nothing has.
+
+        Args:
+            name: of a model or an adaptation.
+            replacing: what has the name is to be replaced, so nothing is None as well when damaged.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        try:
+            return self._read_manifest(self.folder(name))
+        except DamagedError:
+            if replacing:
+                return None
+            raise
 
     def open(self, name: str) -> StoredModel:
         """Open the newest save whose files are all whole.
@@ -134,14 +162,13 @@ class LibraryReader:
         Raises:
             NotFoundError: there is no such model.
         """
-        try:
-            manifest = self.manifest(name)
-        except NotFoundError:
-            raise
-        except StoreError as error:
-            return [error.message]
         folder = self.folder(name)
-        problems = (problems_of(folder, each) for each in manifest.generations())
+        entry = self._entry(folder)
+        if entry is None:
+            raise self._not_found(name)
+        if isinstance(entry, StoreError):
+            return [entry.message]
+        problems = (problems_of(folder, each) for each in entry.generations())
         return list(dict.fromkeys(chain.from_iterable(problems)))  # They may share a keepsake.
 
     def size(self, name: str) -> int:
@@ -153,9 +180,7 @@ class LibraryReader:
     def last(self, kind: Kind) -> str | None:
         """Name the model or adaptation used last, else the one saved last, else None."""
         manifests = {
-            name: manifest
-            for name, manifest in self._manifests().items()
-            if manifest is not None and manifest.kind == kind
+            name: manifest for name, manifest in self._manifests().items() if manifest.kind == kind
         }
         chosen = self._read_last().get(kind)
         if isinstance(chosen, str) and chosen in manifests:
@@ -178,13 +203,23 @@ class LibraryReader:
                 path for path in self._models.iterdir() if path.is_dir() and _is_name(path.name)
             )
 
-    def _manifests(self) -> dict[str, Manifest | None]:
-        manifests: dict[str, Manifest | None] = {}
-        for folder in self._folders():
-            manifests[folder.name] = None
-            with suppress(StoreError):
-                manifests[folder.name] = self._read_manifest(folder)
-        return manifests
+    def _manifests(self) -> dict[str, Manifest]:
+        entries = self._entries().items()
+        return {name: entry for name, entry in entries if isinstance(entry, Manifest)}
+
+    def _entries(self) -> dict[str, Manifest | StoreError]:
+        entries = ((folder.name, self._entry(folder)) for folder in self._folders())
+        return {name: entry for name, entry in entries if entry is not None}
+
+    def _entry(self, folder: Path) -> Manifest | StoreError | None:
+        """Return a manifest, or why it cannot be read; None where nothing was ever saved."""
+        try:
+            manifest = self._read_manifest(folder)
+            if manifest is None and unreferenced_files(folder, None):
+                raise _damaged(f"{folder} has no {MANIFEST}", folder.name)
+        except StoreError as error:
+            return error
+        return manifest
 
     def _read_manifest(self, folder: Path) -> Manifest | None:
         path = folder / MANIFEST
@@ -198,8 +233,7 @@ class LibraryReader:
         try:
             return replace(Manifest.from_json(data, path=path), name=folder.name)
         except DamagedError as error:
-            hint = f"to remove it, run: ost models rm {folder.name}"
-            raise DamagedError(error.message, hint=hint) from error
+            raise _damaged(error.message, folder.name) from error
 
     def _not_found(self, name: str) -> NotFoundError:
         close = difflib.get_close_matches(name, self.names())
@@ -214,7 +248,9 @@ def _is_name(name: str) -> bool:
         return False
 
 
-def _has_weights(manifest: Manifest | None, sha256: str) -> bool:
-    if manifest is None:
-        return False
+def _damaged(message: str, name: str) -> DamagedError:
+    return DamagedError(message, hint=f"to remove it, run: ost models rm {name}")
+
+
+def _has_weights(manifest: Manifest, sha256: str) -> bool:
     return any(each.files["weights"].sha256 == sha256 for each in manifest.generations())

@@ -49,10 +49,11 @@ def finish_work(device: torch.device) -> None:
 
 
 def prepare_arithmetic() -> None:
-    """Set what must hold in every process that trains, before its first step.
+    """Set what must hold in every process that trains, before its first arithmetic.
 
     When a loss collapses, activations become denormal and CPU steps slow down tenfold; they are
-    flushed to zero instead. New worker threads inherit this from the thread that sets it.
+    flushed to zero instead. Worker threads inherit this from the thread that starts them, so it
+    must be set before the first large tensor is touched, even to load a model.
     """
     torch.set_flush_denormal(True)
 

@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -178,19 +178,33 @@ class _Run:
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the budget is used."""
+        return self.schedule.done(self.trainer.step, self.seconds) >= 1.0
+
     def until_done(self, batch: Batch) -> float:
         """Train to the end; `batch` is what the first steps are measured with."""
         all_threads = torch.get_num_threads()
         try:
             self._plan(all_threads, batch)
-            while self.schedule.done(self.trainer.step, self.seconds) < 1.0:
-                self._one_step()
-                if self.hooks.should_stop():
-                    break
-                self._keep_up()
+            while True:
+                stopped = self._steps_until_stopped()
+                seconds = self._save()
+                if stopped or self.is_done:  # the save may have gone back to an earlier step
+                    return seconds
         finally:
             torch.set_num_threads(all_threads)
-        return self._save()
+
+    def _steps_until_stopped(self) -> bool:
+        """Step to the end of the budget; return whether a stop was asked for before that."""
+        while not self.is_done:
+            self._one_step()
+            if self.hooks.should_stop():
+                self._leave_slope()
+                return True
+            self._keep_up()
+        return False
 
     def _plan(self, all_threads: int, batch: Batch) -> None:
         measured = measure(self.trainer, batch)
@@ -254,16 +268,15 @@ class _Run:
         return self.schedule.steps_in_all(self.trainer.step, self.seconds, self.seconds_per_step)
 
     def _roll_back(self, fault: str) -> None:
-        trainer = self.trainer
-        from_step, num_roll_backs = trainer.step, trainer.num_roll_backs + 1
+        trainer, from_step = self.trainer, self.trainer.step
         while len(self.snapshots) > 1:  # the newer one may be on the slope already
             self.snapshots.pop()
-        trainer.load_state(self.snapshots[0])
-        trainer.num_roll_backs = num_roll_backs
-        if num_roll_backs > MOST_ROLL_BACKS:
+        self._go_back_to(self.snapshots[0])
+        trainer.num_roll_backs += 1
+        if trainer.num_roll_backs > MOST_ROLL_BACKS:
             self._save()
             raise TrainingFailedError(
-                f"training of {self.name!r} failed {num_roll_backs} times, the last time at "
+                f"training of {self.name!r} failed {trainer.num_roll_backs} times, the last time at "
                 f"step {from_step}: {fault}; the state of step {trainer.step} is kept",
                 hint="give more and more varied pictures, or start over with another --seed",
             )
@@ -276,10 +289,20 @@ class _Run:
             )
         )
 
+    def _leave_slope(self) -> None:
+        """Go back from the slope of what may be a collapse: a later run has no other way back."""
+        if not self.trainer.health.is_sound:
+            self._go_back_to(self.snapshots[-1])
+
+    def _go_back_to(self, snapshot: Mapping[str, Tensor]) -> None:
+        num_roll_backs = self.trainer.num_roll_backs
+        self.trainer.load_state(snapshot)
+        self.trainer.num_roll_backs = num_roll_backs
+
     def _keep_up(self) -> None:
-        """Save and preview when it is time."""
+        """Save and preview when it is time; never the slope of what may be a collapse."""
         now = time.monotonic()
-        if now - self.saved_at >= self.hooks.save_every:
+        if now - self.saved_at >= self.hooks.save_every and self.trainer.health.is_sound:
             self._save()
             self.saved_at = time.monotonic()
         if now - self.preview_at >= self.hooks.preview_every:

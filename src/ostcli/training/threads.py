@@ -46,7 +46,8 @@ def time_step(step: Callable[[], object], repeats: int = 3, *, hopeless: float =
 class ThreadGovernor:
     """Choose between all threads and one, by the time that steps take.
 
-    On an undisturbed machine it never acts, and a run stays reproducible to the bit.
+    On an undisturbed machine where all threads are the faster choice it never acts, and a run is
+    reproducible to the bit. With a single thread to choose from it never acts at all.
 
     Args:
         all_threads: what the run may use at most.

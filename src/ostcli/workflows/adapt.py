@@ -56,17 +56,23 @@ class AdaptResult(JobResult):
     example: Path
     finish: Finish
     """What `--finish auto` means for this adaptation: PHOTO or NETWORK."""
+    texture_gap: float | None
+    """What decided it, see `decide_finish`; None where the look alone did."""
+
+
+class ExampleRefusedError(UsageError):
+    """An earlier training is in the way of one example; others may be adapted to."""
 
 
 def adapt(
-    example: Path,
+    example: str | Path,
     config: AdaptConfig | Callable[[Model], AdaptConfig] = lambda model: adapt_preset(
         model.config, num_pictures=model.num_pictures
     ),
     *,
-    model: str | None = None,
+    model: str | Path | None = None,
     name: str | None = None,
-    data: Path | None = None,
+    data: str | Path | None = None,
     fresh: bool = False,
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
@@ -93,18 +99,28 @@ def adapt(
     Raises:
         PictureError: the example cannot be read.
         NotFoundError, UsageError, DamagedError: see `open_model`.
+        ExampleRefusedError: the name belongs to another training.
         TrainingFailedError, ResourceError: see `ostcli.training.loop.run`.
 
     Source: Benaim & Wolf 2018, phase II.
     """
+    prepare_arithmetic()
     library = library or Library(store_root())
-    processor, picture = choose_device(device), read_picture(example).image
-    opened = open_model(model, library, data=data, on_event=on_event)
+    where, processor = Path(example).resolve(), choose_device(device)
+    picture = read_picture(Path(example)).image
+    opened = open_model(
+        None if model is None else str(model),
+        library,
+        data=None if data is None else Path(data),
+        on_event=on_event,
+    )
     chosen = config if isinstance(config, AdaptConfig) else config(opened)
-    where = example.resolve()
     name = check_name(name or name_for(where, opened, library))
     with library.lock(name):
-        earlier = _earlier(library, name, where, opened, chosen, fresh)
+        try:
+            earlier = _earlier(library, name, where, opened, chosen, fresh)
+        except UsageError as error:
+            raise ExampleRefusedError(error.message, hint=error.hint) from error
         job = _make_job(name, where, picture, opened, chosen, processor, earlier)
         result = run_job(job, library, on_event, should_stop)
     library.set_last("model", opened.name)
@@ -113,6 +129,7 @@ def adapt(
         model=opened.name,
         example=where,
         finish=read_fact(library.manifest(name), "finish", Finish),
+        texture_gap=result.facts.get("texture_gap"),
     )
 
 
@@ -178,7 +195,6 @@ def prepare_adaptation(
             f"{model.name} was exported without pictures, so it cannot adapt by itself",
             hint=f"run: ost adapt EXAMPLE --model {model.name} --data FOLDER",
         )
-    prepare_arithmetic()
     networks = copy.deepcopy(model.networks).requires_grad_(True).train()
     networks.add_domain_a(config.birth, torch.Generator().manual_seed(config.seed))
     trainer = Trainer(
@@ -202,9 +218,9 @@ def _earlier(
     library: Library, name: str, example: Path, model: Model, config: AdaptConfig, fresh: bool
 ) -> Manifest | None:
     """Return the training to go on with, if there is one; refuse what is not to be touched."""
-    if not library.exists(name):
+    manifest = library.present(name, replacing=fresh)
+    if manifest is None:
         return None
-    manifest = library.manifest(name)
     if manifest.kind != ADAPTATION:
         raise UsageError(f"the name {name} is taken by a model", hint="choose another --name")
     if fresh:
@@ -246,6 +262,7 @@ def _make_job(
         "example": str(example),
         "fingerprint": sha256(data),
         "model": model.name,
+        "model_folder": model.folder,
         "model_config": model.config.to_json(),
     }
     return Job(
@@ -260,7 +277,7 @@ def _make_job(
         keepsake={EXAMPLE_KEY: to_bytes_tensor(data)},
         facts={
             **facts,
-            **decide_finish(picture, model.folder_pictures, model.config.look, model.config.view),
+            **decide_finish(picture, model.texture, model.config.look),
         },
         continues=earlier is not None,
     )

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,10 +112,11 @@ def demo(
 
     start = time.monotonic()
     _prepare(out)
+    scenes = list(draw_folder(seed, NUM_SCENES, Season.WINTER, SIZE))
     with tempfile.TemporaryDirectory(prefix="ost-demo-") as temporary:
         library = Library(Path(temporary) / "store")
         pictures = keep or Path(temporary) / "pictures"
-        folder, example = draw_pictures(pictures, seed)
+        folder, example = save_pictures(pictures, scenes, draw_scene(seed, Season.SUMMER, SIZE))
         trained = pretrain(
             folder,
             replace(PHASE_ONE, seed=seed),
@@ -140,16 +141,18 @@ def demo(
             return None
         model = open_model("winter", library).networks
         networks = open_adaptation("summer", library).networks
-    return _compare(model, networks, seed, out, keep, start)
+    return _compare(model, networks, scenes, seed, out, keep, start)
 
 
-def draw_pictures(folder: Path, seed: int) -> tuple[Path, Path]:
-    """Draw the winter folder and the summer example; return where both are."""
+def save_pictures(
+    folder: Path, scenes: Sequence[Image.Image], example: Image.Image
+) -> tuple[Path, Path]:
+    """Write the winter scenes and the summer example; return where both are."""
     winter, summer = folder / "winter", folder / "summer.png"
     winter.mkdir(parents=True, exist_ok=True)
-    for number, scene in enumerate(draw_folder(seed, NUM_SCENES, Season.WINTER, SIZE)):
+    for number, scene in enumerate(scenes):
         scene.save(winter / f"winter-{number:03d}.png")
-    draw_scene(seed, Season.SUMMER, SIZE).save(summer)
+    example.save(summer)
     return winter, summer
 
 
@@ -162,10 +165,15 @@ def _prepare(out: Path) -> None:
 
 
 def _compare(
-    model: Networks, networks: Networks, seed: int, out: Path, keep: Path | None, start: float
+    model: Networks,
+    networks: Networks,
+    scenes: Sequence[Image.Image],
+    seed: int,
+    out: Path,
+    keep: Path | None,
+    start: float,
 ) -> DemoResult:
     """Measure the adapted networks, and the model before its adaptation, against the truth."""
-    folder = list(draw_folder(seed, NUM_SCENES, Season.WINTER, SIZE))
     source, truth = (draw_scene(seed, season, SIZE) for season in (Season.SUMMER, Season.WINTER))
     view = PHASE_ONE.view
     translated = Translator(networks, networks.translate_ab, view, finish=FINISH)
@@ -177,9 +185,9 @@ def _compare(
 
     identity_error, translation_error = error(source), error(translated.translate(source))
     controls = {
-        "colour_match": error(colour_match(source, folder)),
-        "mean_of_folder": error(mean_of_folder(folder)),
-        "nearest_in_folder": error(nearest_in_folder(source, folder)),
+        "colour_match": error(colour_match(source, scenes)),
+        "mean_of_folder": error(mean_of_folder(scenes)),
+        "nearest_in_folder": error(nearest_in_folder(source, scenes)),
         "unadapted": error(unadapted.translate(source)),
     }
     write_file(out, encode_picture(demo_sheet(networks, seed), out.suffix))

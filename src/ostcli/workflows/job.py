@@ -110,6 +110,7 @@ class _Running:
         self._resume()
         if not self._is_finished():
             self._train()
+        self.library.set_last(self.job.kind, self.job.name)  # Also if nothing was left to do.
         preview = self.library.extra_path(self.job.name, PREVIEW)
         return JobResult(
             name=self.job.name,
@@ -136,7 +137,9 @@ class _Running:
                 hint="start over with --fresh, or use another --name",
             )
         load_trainer_state(self.job.trainer, stored.tensors("state"), self.job.name)
-        self.seconds = read_fact(stored.manifest, "seconds", float, 0.0)
+        seconds = read_fact(stored.manifest, "seconds", float, 0.0)
+        newest, step = stored.manifest.current.step, self.job.trainer.step
+        self.seconds = seconds * (step / newest) if newest else 0.0  # an older save may be used
         self.journal.go_on_from(read_fact(stored.manifest, "losses", dict, {}))
 
     def _train(self) -> None:

@@ -1,6 +1,7 @@
 """A stored model or adaptation as something that translates pictures: the API's `load_model`."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image
 
@@ -58,7 +59,7 @@ class LoadedModel:
 
 
 def load_model(
-    reference: str | None = None,
+    reference: str | Path | None = None,
     *,
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
@@ -79,7 +80,7 @@ def load_model(
     library = library or Library(store_root())
     where = choose_device(device)
     if reference is not None:
-        reference = find_model(reference, library)
+        reference = find_model(str(reference), library)
         if library.manifest(reference).kind == "model":
             model = open_model(reference, library, on_event=on_event)
             return LoadedModel(

@@ -21,6 +21,7 @@ from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.phases import PhaseOne
 from ostcli.training.trainer import Trainer
+from ostcli.workflows.finish import folder_texture
 from ostcli.workflows.job import (
     Job,
     JobResult,
@@ -31,6 +32,7 @@ from ostcli.workflows.job import (
     schedule_of,
     settled_precision,
 )
+from ostcli.workflows.stored import read_fact
 from ostcli.workflows.translator import Translator
 
 MODEL = "model"
@@ -49,7 +51,7 @@ class PretrainResult(JobResult):
 
 
 def pretrain(
-    folder: Path,
+    folder: str | Path,
     config: PretrainConfig | Callable[[int], PretrainConfig] = lambda n: pretrain_preset(
         num_pictures=n
     ),
@@ -85,13 +87,16 @@ def pretrain(
 
     Source: Benaim & Wolf 2018, phase I.
     """
+    prepare_arithmetic()
     library = library or Library(store_root())
+    folder = Path(folder)
     where, processor = folder.resolve(), choose_device(device)
+    name = check_name(name or name_for(where, library))
+    _of_this_folder(library, name, where, fresh)  # Refused before every picture is decoded.
     chosen = config if isinstance(config, PretrainConfig) else config(1)
     pictures = open_folder(folder, chosen.view, on_event)
     if not isinstance(config, PretrainConfig):
         chosen = config(len(pictures))
-    name = check_name(name or name_for(where, library))
     with library.lock(name):
         earlier = _earlier(library, name, where, chosen, pictures, fresh, on_event)
         job = _make_job(name, where, chosen, pictures, processor, earlier)
@@ -116,9 +121,28 @@ def _earlier(
     on_event: OnEvent,
 ) -> Manifest | None:
     """Return the training to go on with, if there is one; refuse what is not to be touched."""
-    if not library.exists(name):
+    manifest = _of_this_folder(library, name, folder, fresh)
+    if manifest is None:
         return None
-    manifest = library.manifest(name)
+    check_same_settings(manifest, config, budget=BUDGET)
+    if manifest.facts.get("fingerprint") != pictures.fingerprint:
+        seconds = read_fact(manifest, "seconds", float, 0.0)
+        finished = schedule_of(config).done(manifest.current.step, seconds) >= 1.0
+        then = "--fresh learns it anew" if finished else "going on with what is there now"
+        on_event(
+            Note(
+                text=f"the pictures in {folder} have changed since {name} was begun; {then}",
+                warning=True,
+            )
+        )
+    return manifest
+
+
+def _of_this_folder(library: Library, name: str, folder: Path, fresh: bool) -> Manifest | None:
+    """Return the folder's training of that name, if it is to go on; refuse another's."""
+    manifest = library.present(name, replacing=fresh)
+    if manifest is None:
+        return None
     if manifest.kind != MODEL:
         raise UsageError(f"the name {name} is taken by an adaptation", hint="choose another --name")
     if fresh:
@@ -127,15 +151,6 @@ def _earlier(
         raise UsageError(
             f"the name {name} is taken by {manifest.facts.get('folder', 'another folder')}",
             hint="choose another --name, or --fresh to replace it",
-        )
-    check_same_settings(manifest, config, budget=BUDGET)
-    if manifest.facts.get("fingerprint") != pictures.fingerprint:
-        on_event(
-            Note(
-                text=f"the pictures in {folder} have changed since {name} was begun; going on "
-                "with what is there now",
-                warning=True,
-            )
         )
     return manifest
 
@@ -148,7 +163,6 @@ def _make_job(
     device: torch.device,
     earlier: Manifest | None,
 ) -> Job:
-    prepare_arithmetic()
     networks = build_networks(config.network, seed=config.seed).to(device)
     trainer = Trainer(
         networks,
@@ -168,6 +182,7 @@ def _make_job(
         "fingerprint": pictures.fingerprint,
         "num_pictures": len(pictures),
         "num_failed": len(pictures.failed),
+        "texture": folder_texture(pictures),
     }
     return Job(
         name=name,

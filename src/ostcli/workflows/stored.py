@@ -27,6 +27,7 @@ from ostcli.store.generation import StoredModel
 from ostcli.store.library import Library
 from ostcli.store.manifest import Manifest, Parent
 from ostcli.store.tensors import check_tensors
+from ostcli.workflows.finish import folder_texture
 
 C = TypeVar("C", PretrainConfig, AdaptConfig)
 T = TypeVar("T")
@@ -46,8 +47,12 @@ class Model:
     """Pictures of B: the keepsake, or a folder given in its place; none if it carries none."""
     folder_view: ViewConfig
     """How they are viewed: crops of a keepsake at their own scale, a folder as in phase I."""
+    folder: str
+    """What it was trained on; the path in full, on the computer where that was."""
     num_pictures: int
-    """Pictures of the folder that the model was trained on."""
+    """Pictures of that folder."""
+    texture: float
+    """How far they are from photographs: `folder_texture`."""
     parent: Parent
 
 
@@ -106,7 +111,9 @@ def open_model(
         networks=load_networks(stored, config.network),
         folder_pictures=pictures,
         folder_view=view,
+        folder=read_fact(manifest, "folder", str, ""),
         num_pictures=read_fact(manifest, "num_pictures", int, 0),
+        texture=folder_texture(pictures) if data else read_fact(manifest, "texture", float),
         parent=Parent(name=manifest.name, sha256=stored.generation.files["weights"].sha256),
     )
 
@@ -157,7 +164,7 @@ def find_model(reference: str | None, library: Library) -> str:
         library: where models are kept.
 
     Raises:
-        NotFoundError: there is no model at all.
+        NotFoundError: there is no model at all, or no such file.
         UsageError, DamagedError: the file cannot be imported.
     """
     if reference is None:
@@ -168,26 +175,46 @@ def find_model(reference: str | None, library: Library) -> str:
     path = Path(reference)
     is_bare = path.name == reference and not path.suffix
     if path.is_file() and not (is_bare and reference in library.names()):
-        return import_file(library, path).name
+        return _imported(path, library)
+    is_path = path.name != reference or path.suffix == ".safetensors"
+    if is_path and reference not in library.names():
+        raise NotFoundError(f"there is no file {reference}", hint="run: ost models")
     return reference
+
+
+def _imported(path: Path, library: Library) -> str:
+    try:
+        return import_file(library, path).name
+    except UsageError as error:  # Its own hint is for those who import; here --name is another's.
+        raise UsageError(
+            error.message, hint=f"run: ost models import {path} --name NEW, then use --model NEW"
+        ) from error
 
 
 def parent_of(adaptation: Adaptation, library: Library) -> str:
     """Return the name of the model that an adaptation was made from.
+
+    A model of the same name and folder will do: it was trained on since, to the same look.
 
     Raises:
         NotFoundError: the model is gone.
     """
     manifest = library.manifest(adaptation.name)
     found = library.find_parent(manifest)
-    if found is None and manifest.parent and manifest.parent.name in library.names("model"):
-        found = manifest.parent.name  # trained on since: still the same look
-    if found is None:
-        raise NotFoundError(
-            f"the model of {adaptation.name} is gone, and adapting needs it",
-            hint="leave out --adapt-each, or import the model again",
+    if found is not None:
+        return found
+    name = manifest.parent.name if manifest.parent else ""
+    reason = f"the model of {adaptation.name} is gone, and adapting needs it"
+    if name in library.names("model"):
+        folder = library.manifest(name).facts.get("folder")
+        if folder and folder == manifest.facts.get("model_folder"):
+            return name
+        reason = (
+            f"the model of {adaptation.name} is gone: {name} has the look of another folder now"
         )
-    return found
+    raise NotFoundError(
+        reason, hint="leave out --adapt-each, or import the model again, or run ost adapt anew"
+    )
 
 
 def open_stored(name: str, library: Library, on_event: OnEvent) -> StoredModel:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +16,15 @@ from ostcli.config import (
     Direction,
     Finish,
 )
-from ostcli.errors import ExitCode, InputError, PictureError, ResourceError, UsageError
+from ostcli.errors import (
+    ExitCode,
+    InputError,
+    OstError,
+    PictureError,
+    ResourceError,
+    StoreError,
+    UsageError,
+)
 from ostcli.events import (
     Note,
     OnEvent,
@@ -26,11 +34,11 @@ from ostcli.events import (
     ignore_events,
 )
 from ostcli.images.encode import encode_picture, suffix_for_source
-from ostcli.images.find import FoundPicture, find_pictures, plan_outputs
+from ostcli.images.find import FoundPicture, find_pictures, plan_outputs, split_inputs
 from ostcli.images.read import Picture, read_picture
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
-from ostcli.training.device import choose_device, is_out_of_memory
+from ostcli.training.device import choose_device, is_out_of_memory, prepare_arithmetic
 from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.finish import decide_finish
 from ostcli.workflows.stored import Adaptation, open_adaptation, open_model, parent_of
@@ -62,9 +70,9 @@ class TranslateResult:
     skipped: tuple[Path, ...]
     """Outputs that were there already."""
     failed: tuple[tuple[Path, str], ...]
-    """The inputs that could not be translated, with the reason of each."""
+    """The inputs that are missing or could not be translated, with the reason of each."""
     num_pictures: int
-    """Of all inputs, those included that a stop left out."""
+    """Of all inputs, those included that are missing or that a stop left out."""
     num_without_memory: int
     """Of those that failed, how many for want of memory."""
     stopped: bool
@@ -73,11 +81,11 @@ class TranslateResult:
 
 
 def translate(
-    inputs: Sequence[Path] = (),
+    inputs: str | Path | Sequence[str | Path] = (),
     *,
     to: Direction,
     adaptation: str | None = None,
-    out: Path | None = None,
+    out: str | Path | None = None,
     finish: Finish = Finish.AUTO,
     strength: float = 1.0,
     suffix: str | None = None,
@@ -110,37 +118,37 @@ def translate(
 
     Raises:
         NotFoundError: there is no adaptation.
-        UsageError: the adaptation is a model, or `adapt_each` goes to A.
-        InputError: an input is missing, two outputs would collide, or one would be an input.
-        StoreError, ResourceError: an output cannot be written.
+        UsageError: the adaptation is a model, or `adapt_each` goes to A or has no pictures of B.
+        InputError: no input is a picture, two outputs would collide, or one would be an input.
+        StoreError: `out` cannot be made.
+        ResourceError: the disk is full.
     """
-    library = library or Library(store_root())
-    start = time.monotonic()
-    opened = open_adaptation(adaptation, library, on_event)
-    folder = out or Path(f"translated-{to}")
-    found = find_pictures(inputs, leave_out=folder) if inputs else [opened.example]
-    outputs = plan_outputs(found, folder, lambda path: suffix or suffix_for_source(path))
     if adapt_each and to is Direction.A:
         raise UsageError(
             "--adapt-each makes an input the example of A, so it goes with --to B only",
             hint="leave out --adapt-each, or use --to B",
         )
-    where = choose_device(device)
-    translator_for: TranslatorFor = _shared(opened, to, finish, strength, where)
+    prepare_arithmetic()
+    library = library or Library(store_root())
+    start = time.monotonic()
+    given = [Path(one) for one in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    folder, where = Path(out or f"translated-{to}"), choose_device(device)
+    opened = _open_last(adaptation, library, on_event)
+    found, missing = _find(given, folder, on_event) if given else ([opened.example], [])
+    outputs = plan_outputs(found, folder, lambda path: suffix or suffix_for_source(path))
+    translator_for: TranslatorFor
     if adapt_each:
         translator_for = _adapted_each(
             opened, library, finish, strength, where, steps, should_stop, on_event
         )
-    elif any(picture.path.resolve() != opened.example.path.resolve() for picture in found):
-        on_event(
-            Note(
-                text=f"all pictures go through {opened.name}, adapted to "
-                f"{opened.example.path.name}; --adapt-each adapts to each one first and is better"
-            )
-        )
+    else:
+        translator_for = _shared(opened, to, finish, strength, where)
+        if to is Direction.B and any(_is_another(picture, opened.example) for picture in found):
+            on_event(Note(text=_advice(opened)))
+    make_folder(folder)  # Before the work, so that no picture is translated in vain.
     tally = _translate_each(
         list(zip(found, outputs, strict=True)),
-        read=lambda picture: _read(picture, opened, is_example=not inputs),
+        read=lambda picture: _read(picture, opened, is_example=not given),
         translator_for=translator_for,
         overwrite=overwrite,
         on_event=on_event,
@@ -154,8 +162,8 @@ def translate(
         adapted_each=adapt_each,
         outputs=tuple(tally.written),
         skipped=tuple(tally.skipped),
-        failed=tuple(tally.failed),
-        num_pictures=len(found),
+        failed=(*missing, *tally.failed),
+        num_pictures=len(found) + len(missing),
         num_without_memory=tally.num_without_memory,
         stopped=tally.stopped,
         seconds=time.monotonic() - start,
@@ -181,7 +189,7 @@ def translate_stream(
         NotFoundError: there is no adaptation.
     """
     library = library or Library(store_root())
-    opened = open_adaptation(adaptation, library, on_event)
+    opened = _open_last(adaptation, library, on_event)
     translator = _shared(opened, to, finish, strength, choose_device(device))
     with _want_of_memory_named(Path("the picture")):
         picture = read_picture(source)
@@ -199,6 +207,46 @@ class _Tally:
     stopped: bool = False
 
 
+def _open_last(name: str | None, library: Library, on_event: OnEvent) -> Adaptation:
+    """Open an adaptation and make it the one used last."""
+    opened = open_adaptation(name, library, on_event)
+    with suppress(OstError):  # A store that only can be read translates as well.
+        library.set_last("adaptation", opened.name)
+    return opened
+
+
+def _find(
+    inputs: Sequence[Path], folder: Path, on_event: OnEvent
+) -> tuple[list[FoundPicture], list[tuple[Path, str]]]:
+    """List the pictures in the inputs, and tell of the inputs that are missing.
+
+    Raises:
+        InputError: there is no picture at all.
+    """
+    usable, missing = split_inputs(inputs)
+    for path, reason in missing:
+        on_event(PictureFailed(path=path, reason=reason))
+    found = find_pictures(usable, leave_out=folder, on_event=on_event)
+    if not found:
+        where = inputs[0] if len(inputs) == 1 else f"the {len(inputs)} inputs"
+        raise InputError(
+            f"there is no picture in {where}",
+            hint="give JPEG, PNG, WebP, TIFF, BMP or GIF pictures, or folders that hold some",
+        )
+    return found, missing
+
+
+def _is_another(picture: FoundPicture, example: FoundPicture) -> bool:
+    return picture.path.resolve() != example.path.resolve()
+
+
+def _advice(adaptation: Adaptation) -> str:
+    return (
+        f"all pictures go through {adaptation.name}, adapted to "
+        f"{adaptation.example.path.name}; --adapt-each adapts to each one first and is better"
+    )
+
+
 def _translate_each(
     pairs: Sequence[tuple[FoundPicture, Path]],
     *,
@@ -211,7 +259,7 @@ def _translate_each(
     """Translate pictures to files, past every picture that cannot be."""
     tally = _Tally()
     for index, (picture, output) in enumerate(pairs, start=1):
-        if output.exists() and not overwrite:
+        if not overwrite and _is_there(output):
             tally.skipped.append(output)
             on_event(PictureSkipped(source=picture.path, output=output))
             continue
@@ -224,14 +272,13 @@ def _translate_each(
                 if tally.stopped:
                     break
                 data = _encoded(source, translator, output.suffix)
+            _write(picture.path, output, data)
         except InputError as error:
             reason = error.reason if isinstance(error, PictureError) else error.message
             tally.num_without_memory += isinstance(error, NoMemoryError)
             tally.failed.append((picture.path, reason))
             on_event(PictureFailed(path=picture.path, reason=reason))
             continue
-        make_folder(output.parent)
-        write_file(output, data)
         tally.written.append(output)
         on_event(
             PictureDone(
@@ -243,6 +290,27 @@ def _translate_each(
             )
         )
     return tally
+
+
+def _is_there(output: Path) -> bool:
+    try:
+        return output.exists()
+    except OSError:  # Such as a name that is too long; writing it will say so.
+        return False
+
+
+def _write(source: Path, output: Path, data: bytes) -> None:
+    """Write an output.
+
+    Raises:
+        PictureError: this one cannot be written; others may.
+        ResourceError: the disk is full.
+    """
+    try:
+        make_folder(output.parent)
+        write_file(output, data)
+    except StoreError as error:
+        raise PictureError(source, error.message, hint=error.hint) from error
 
 
 def _shared(
@@ -276,15 +344,19 @@ def _adapted_each(
 ) -> TranslatorFor:
     """Adapt the adaptation's model to every picture before it is translated to B."""
     model = open_model(parent_of(adaptation, library), library, on_event=on_event)
+    if not len(model.folder_pictures):
+        raise UsageError(
+            f"--adapt-each needs a model that carries its pictures, and {model.name} was exported "
+            "without",
+            hint="leave out --adapt-each, or import the model with its pictures",
+        )
     config = replace(adaptation.config, steps=steps, minutes=None, precision=adaptation.precision)
 
     def translator_for(picture: Picture) -> Translator:
         networks = adapt_in_memory(picture.image, model, config, device, on_event, should_stop)
         decided = finish
         if finish is Finish.AUTO:
-            facts = decide_finish(
-                picture.image, model.folder_pictures, model.config.look, model.config.view
-            )
+            facts = decide_finish(picture.image, model.texture, model.config.look)
             decided = Finish(facts["finish"])
         return Translator(
             networks,

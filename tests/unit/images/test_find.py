@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from ostcli.errors import InputError
+from ostcli.events import Collected, Note
 from ostcli.images.encode import suffix_for_source
-from ostcli.images.find import FoundPicture, find_pictures, plan_outputs
+from ostcli.images.find import FoundPicture, find_pictures, plan_outputs, split_inputs
 
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights on Windows")
 
@@ -37,11 +38,40 @@ def planned(*relative_names):
 
 def test_folder_is_searched_deeply_in_order_for_known_suffixes(tmp_path):
     make_files(tmp_path, "b.JPG", "a.png", "notes.txt", "sub/c.webp", "sub/deeper/d.tiff", "e.heic")
+    make_files(tmp_path, "sub/saved.jfif")
 
     pictures = find_pictures([tmp_path])
 
-    assert relatives(pictures) == ["a.png", "b.JPG", "sub/c.webp", "sub/deeper/d.tiff"]
+    names = ["a.png", "b.JPG", "sub/c.webp", "sub/deeper/d.tiff", "sub/saved.jfif"]
+    assert relatives(pictures) == names
     assert pictures[0].path == tmp_path / "a.png"
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["a.heic", "b/c.HEIC", "d.cr2"], "3 files left out for the suffix (.cr2, .heic)"),
+        (["a.txt", "b.json", "c.mp4", "d"], "1 file left out for the suffix (none)"),
+        ([f"{n}.x{n}" for n in range(7)], "7 files left out for the suffix (.x0, .x1, .x2, .x3, "
+         ".x4, …)"),
+        (["a.txt"], None),
+        ([".hidden.heic"], None),
+    ],
+    ids=["pictures", "other kinds", "many", "text", "hidden"],
+)  # fmt: skip
+def test_what_is_left_out_for_its_suffix_is_told(tmp_path, names, told):
+    make_files(tmp_path, "a.png", *names)
+    events = Collected()
+    assert relatives(find_pictures([tmp_path], on_event=events)) == ["a.png"]
+    assert events.events == ([Note(text=told)] if told else [])
+
+
+def test_inputs_that_cannot_be_used_are_told_from_the_others(tmp_path):
+    make_files(tmp_path, "a.png", "sub/b.png")
+    there, missing = [tmp_path / "a.png", tmp_path / "sub"], tmp_path / "c.png"
+    assert split_inputs([there[0], missing, there[1]]) == (
+        there, [(missing, "there is no such file or folder")]
+    )  # fmt: skip
 
 
 def test_hidden_files_and_folders_are_left_out_unless_given(tmp_path):
@@ -133,10 +163,28 @@ def test_outputs_keep_whole_names_where_they_would_collide(names, outputs):
 
 
 @pytest.mark.parametrize("names", [("a.png", "a.png"), ("a.png", "A.PNG")])
-def test_pictures_that_want_the_same_name_are_both_named(names):
+def test_pictures_that_lie_alike_are_told_apart_by_their_folders(names):
+    second = f"{Path(names[1]).stem}.png"
+    assert planned(*names, "b.png") == ["root0/a.png", f"root1/{second}", "b.png"]
+    assert planned("sub/a.gif", "sub/a.gif") == ["root0/sub/a.png", "root1/sub/a.png"]
+
+
+def test_the_working_folder_has_a_name_too(tmp_path, monkeypatch):
+    make_files(tmp_path, "here/a.png", "here/sub/a.png", "there/a.png")
+    monkeypatch.chdir(tmp_path / "here")
+    pictures = find_pictures([Path(), Path("../there")])
+    outputs = plan_outputs(pictures, Path("out"), suffix_for_source)
+    assert outputs == [Path("out", name) for name in ("here/a.png", "sub/a.png", "there/a.png")]
+
+
+def test_pictures_that_want_the_same_name_are_both_named():
+    pictures = [
+        FoundPicture(path=Path(root, "May", name), relative=Path(name))
+        for root, name in (("/one", "a.png"), ("/two", "A.PNG"))
+    ]
     with pytest.raises(InputError) as caught:
-        planned(*names)
-    for picture in found(*names):
+        plan_outputs(pictures, Path("/out"), suffix_for_source)
+    for picture in pictures:
         assert str(picture.path) in caught.value.message
     assert "--out" in caught.value.hint
 

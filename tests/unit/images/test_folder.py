@@ -7,7 +7,7 @@ from PIL import Image
 
 from ostcli.config import ViewConfig
 from ostcli.errors import InputError
-from ostcli.events import Collected, PictureFailed, PicturesFound
+from ostcli.events import Collected, Note, PictureFailed, PicturesFound
 from ostcli.images import folder as folder_module
 from ostcli.images.folder import open_folder, reduce_to_working_size, spread
 
@@ -63,6 +63,15 @@ def test_bad_pictures_are_named_and_left_out(picture_folder):
     assert (found.num_pictures, found.num_failed) == (len(opened), 2) == (2, 2)
 
 
+def test_files_of_other_suffixes_are_told(picture_folder):
+    folder, events = picture_folder(1), Collected()
+    (folder / "raw.cr2").touch()
+
+    open_folder(folder, VIEW, events)
+
+    assert events.of(Note) == [Note(text="1 file left out for the suffix (.cr2)")]
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
@@ -81,18 +90,21 @@ def test_a_folder_without_a_usable_picture_is_an_input_error(files, message, tmp
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["missing", "00.png"])
-def test_what_is_no_folder_is_an_input_error(name, picture_folder):
+@pytest.mark.parametrize(
+    ("name", "message"), [("missing", "does not exist"), ("00.png", "is not a folder")]
+)
+def test_what_is_no_folder_is_an_input_error(name, message, picture_folder):
     folder = picture_folder(1)
 
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match=message):
         open_quietly(folder / name)
 
 
 def test_pictures_beyond_the_memory_are_decoded_again_when_asked(picture_folder, monkeypatch):
     folder = picture_folder(4)
     in_memory = open_quietly(folder)
-    monkeypatch.setattr(folder_module, "MEMORY_FOR_PICTURES", 2 * 3 * 48 * 40)
+    for_two_and_a_bit = 9 * 48 * 40  # At 4 bytes a pixel, as Pillow keeps them.
+    monkeypatch.setattr(folder_module, "MEMORY_FOR_PICTURES", for_two_and_a_bit)
 
     opened = open_quietly(folder)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ostcli.config import LatentForm, LossWeights
+from ostcli.config import Cycle, LatentForm, LossWeights
 from ostcli.method.losses import adversarial_loss, discriminator_loss, kl_loss, reconstruction_loss
 from ostcli.method.networks import Latent, build_networks
 from ostcli.method.phase_one import phase_one_step
@@ -115,7 +115,7 @@ def one_step(networks, x_b, generator, pool=None):
     )
 
 
-def two_step(networks, batch, generator):
+def two_step(networks, batch, generator, cycle=Cycle.ONE_WAY):
     return phase_two_step(
         networks,
         batch["a"],
@@ -124,6 +124,7 @@ def two_step(networks, batch, generator):
         pool_bb=HistoryPool(0),
         pool_ab=HistoryPool(0),
         generator=generator,
+        cycle=cycle,
     )
 
 
@@ -183,6 +184,28 @@ def test_phase_two_s_losses_are_the_equations_on_its_pictures(networks, make_bat
         },
         rel=1e-5,
     )
+
+
+def test_the_other_way_round_is_the_equation_on_its_pictures(networks, make_batch):
+    batch, generator = make_batch(), torch.Generator().manual_seed(0)
+    record = two_step(networks, batch, torch.Generator().manual_seed(0), Cycle.TWO_WAY)
+    one_way = two_step(networks, batch, generator)
+    trans_ba = networks.decode_a(networks.encode_b(batch["b"]).sample(generator))
+    cycle_bab = networks.decode_b(networks.encode_a(trans_ba).sample(generator))
+
+    assert numbers(record.losses) == pytest.approx(
+        {**numbers(one_way.losses), "cycle_b": mean_error(cycle_bab, batch["b"])}, rel=1e-5
+    )
+    added = record.totals[EXAMPLE] - one_way.totals[EXAMPLE]
+    assert added.item() == pytest.approx(11 * record.losses["cycle_b"].item(), rel=1e-3)
+
+
+def test_without_a_cycle_its_loss_is_left_out(networks, make_batch):
+    record = two_step(networks, make_batch(), torch.Generator(), Cycle.NONE)
+    loss = numbers(record.losses)
+
+    assert not any(name.startswith("cycle") for name in loss)
+    assert record.totals[EXAMPLE].item() == pytest.approx(7 * loss["rec_a"] + 13 * loss["gan_ab"])
 
 
 def test_phase_one_s_totals_are_the_weighted_sums(networks, make_batch):

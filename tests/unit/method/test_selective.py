@@ -72,6 +72,14 @@ def test_each_total_changes_the_weights_of_its_row_and_no_bit_of_others(
     assert changed == expected | {"discriminator_b"}
 
 
+def test_shared_layers_that_do_not_learn_keep_every_bit(make_trainer, make_batch):
+    trainer = make_trainer(shared_learns=False)
+
+    changed = changed_parts(trainer, [make_batch(step) for step in range(3)])
+
+    assert changed == A | B | {"discriminator_b"}
+
+
 def test_phase_one_changes_b_the_shared_layers_and_the_discriminator(make_trainer, make_batch):
     trainer = make_trainer("one")
     before = {name: weight.clone() for name, weight in trainer.networks.named_parameters()}

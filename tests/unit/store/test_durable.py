@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from ostcli.errors import ResourceError, StoreError
-from ostcli.store.durable import append_line, sha256, sweep_temporaries, write_file
+from ostcli.store.durable import (
+    append_line,
+    error_in_words,
+    make_folder,
+    sha256,
+    sweep_temporaries,
+    write_file,
+)
+from ostcli.store.root import store_root
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="POSIX file modes and fork")
 
@@ -78,6 +86,16 @@ def test_errors_name_the_file_in_words(tmp_path, monkeypatch, code, error, words
     assert str(tmp_path / "file") in caught.value.message
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES])
+def test_only_files_of_the_store_can_be_moved_by_its_variable(tmp_path, code):
+    hints = [
+        error_in_words(OSError(code, "refused"), folder / "file").hint
+        for folder in (store_root(), tmp_path, Path())
+    ]
+    assert ["OST_HOME" in hint for hint in hints] == [True, False, False]
+    assert all(hints)
+
+
 def test_a_missing_folder_is_an_error_in_words(tmp_path):
     with pytest.raises(StoreError, match="nowhere"):
         write_file(tmp_path / "nowhere" / "file", b"new")
@@ -98,6 +116,22 @@ def test_a_file_system_that_cannot_flush_folders_will_do(tmp_path, monkeypatch):
 
 
 @posix_only
+def test_new_folders_are_flushed_with_their_names(tmp_path, monkeypatch):
+    flush, flushed = os.fsync, set()
+
+    def noting(descriptor):
+        flushed.add(os.fstat(descriptor).st_ino)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    make_folder(tmp_path / "a" / "b")
+    assert flushed == {folder.stat().st_ino for folder in (tmp_path, tmp_path / "a")}
+    flushed.clear()
+    make_folder(tmp_path / "a" / "b")
+    assert flushed == set()
+
+
+@posix_only
 def test_a_killed_writer_leaves_the_old_file_and_a_temporary_that_is_swept(tmp_path):
     write_file(tmp_path / "file", b"old")
     script = (
@@ -109,12 +143,14 @@ def test_a_killed_writer_leaves_the_old_file_and_a_temporary_that_is_swept(tmp_p
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", script, str(tmp_path / "file")]
     assert subprocess.run(command, env=environment, check=False).returncode == 9
-    (left,) = tmp_path.glob(".file.*.tmp")
+    (left,) = tmp_path.glob(".ost.*.tmp")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert sweep_temporaries(tmp_path) == []  # It might belong to a live writer.
     long_ago = time.time() - 2 * 3600
     os.utime(left, (long_ago, long_ago))
     assert sweep_temporaries(tmp_path) == [left]
+    left.touch()
+    assert sweep_temporaries(tmp_path, locked=True) == [left]
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
@@ -122,7 +158,7 @@ def test_sweeping_leaves_files_of_other_programs_alone(tmp_path):
     for name in ("notes.tmp", ".hidden.tmp", ".file.0123456789abcdef.tmp.txt"):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (0, 0))
-    assert sweep_temporaries(tmp_path) == []
+    assert sweep_temporaries(tmp_path, locked=True) == []
     assert sweep_temporaries(tmp_path / "missing") == []
 
 
@@ -139,6 +175,13 @@ def test_appending_to_a_folder_is_an_error_in_words(tmp_path):
 
 def test_sha256_is_the_known_one():
     assert sha256(b"abc")[:16] == "ba7816bf8f01cfea"
+
+
+@posix_only
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    path = tmp_path / f"{'雪' * 83}.png"
+    write_file(path, b"1")
+    assert path.read_bytes() == b"1"
 
 
 def test_paths_with_any_characters_are_fine(tmp_path):

@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from ostcli.errors import DamagedError, NotFoundError, StoreError, UsageError
 from ostcli.store import exchange
-from ostcli.store.exchange import export_file, import_file
+from ostcli.store.exchange import contains_pictures, export_file, import_file
 from ostcli.store.library import Library
 from ostcli.store.manifest import Parent
 
@@ -83,8 +83,11 @@ def test_without_pictures_none_are_in_the_file(library, elsewhere, destination):
     export_file(library, "winter", destination, with_pictures=False)
     with safe_open(destination, framework="pt") as file:
         assert not [name for name in file.keys() if name.startswith("keepsake")]  # noqa: SIM118
+    assert not contains_pictures(destination)
     import_file(elsewhere, destination)
     assert not elsewhere.open("winter").has("keepsake")
+    assert not contains_pictures(export_file(elsewhere, "winter", destination, overwrite=True))
+    assert contains_pictures(export_file(library, "winter", destination, overwrite=True))
 
 
 def test_an_export_replaces_nothing_unless_asked(library, destination, tmp_path):
@@ -118,6 +121,24 @@ def test_importing_again_changes_nothing(library, elsewhere, destination):
     before = library.manifest("winter")
     assert import_file(library, destination) == before  # With its state still in place.
     assert library.open("winter").has("state")
+
+
+@pytest.mark.parametrize("damaged", ["000001.safetensors", "000001.keepsake.safetensors"])
+def test_importing_again_repairs_what_is_damaged(library, destination, damaged):
+    save(library)
+    export_file(library, "winter", destination)
+    (library.folder("winter") / damaged).write_bytes(b"")
+    import_file(library, destination)
+    assert library.verify("winter") == []
+    assert library.open("winter").tensors("weights")["net.0"].eq(1).all()
+
+
+def test_importing_again_repairs_a_damaged_manifest(library, destination):
+    save(library)
+    export_file(library, "winter", destination)
+    (library.folder("winter") / "manifest.json").write_text("{")
+    assert import_file(library, destination) == library.manifest("winter")
+    assert library.verify("winter") == []
 
 
 def test_another_model_of_that_name_is_not_replaced(library, elsewhere, destination):

@@ -104,7 +104,7 @@ def test_the_store_is_where_the_environment_says(monkeypatch, tmp_path):
 
 
 def test_an_empty_store_is_no_error_and_reading_makes_no_folder(library):
-    assert (library.names(), library.damaged(), library.prune()) == ([], [], [])
+    assert (library.names(), library.unreadable(), library.prune()) == ([], {}, [])
     assert library.last("model") is None
     assert not library.root.exists()
 
@@ -131,7 +131,7 @@ def test_names_are_sorted_and_chosen_by_kind(library):
     assert library.names("adaptation") == ["summer"]
 
 
-def test_damaged_ones_are_listed_apart(library):
+def test_unreadable_ones_are_listed_apart_each_with_its_own_words(library):
     save(library, "good")
     save(library, "bad")
     (library.folder("bad") / "manifest.json").write_text("{")
@@ -140,7 +140,17 @@ def test_damaged_ones_are_listed_apart(library):
     library.append_extra("begun", "log.jsonl", "{}")
     (library.root / "models" / "not a name").mkdir()
     assert library.names() == ["good"]
-    assert library.damaged() == ["bad", "half"]
+    save(library, "newer")
+    (library.folder("newer") / "manifest.json").write_text('{"schema": 2}')
+    words = {name: (error.message, error.hint) for name, error in library.unreadable().items()}
+    assert list(words) == ["bad", "half", "newer"]
+    assert "not JSON" in words["bad"][0]
+    assert "has no manifest.json" in words["half"][0]
+    assert "newer ost" in words["newer"][0]
+    assert [name for name, (_, hint) in words.items() if "rm" in hint] == ["bad", "half"]
+    assert {name: library.verify(name) for name in words} == {
+        name: [message] for name, (message, _) in words.items()
+    }
     with pytest.raises(DamagedError, match=r"manifest\.json") as caught:
         library.manifest("bad")
     assert "ost models rm bad" in caught.value.hint
@@ -359,7 +369,7 @@ def test_a_first_save_that_fails_leaves_nothing_that_looks_like_a_model(library,
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(ResourceError, match="no space"):
         save(library)
-    assert (library.names(), library.damaged()) == ([], [])
+    assert (library.names(), library.unreadable()) == ([], {})
     assert file_names(library) == []
 
 
@@ -499,7 +509,7 @@ def test_damaged_ones_can_be_removed(library):
     save(library)
     (library.folder("winter") / "manifest.json").write_text("{")
     library.remove("winter")
-    assert library.damaged() == []
+    assert library.unreadable() == {}
 
 
 def test_a_renamed_model_is_the_same_and_stays_the_last(library):
@@ -550,17 +560,19 @@ def test_pruning_removes_leftovers_and_nothing_else(library):
     save(library, step=2)
     kept = file_names(library)
     folder = library.folder("winter")
-    old = folder / ".000003.safetensors.0123456789abcdef.tmp"
-    young = folder / ".000004.safetensors.0123456789abcdef.tmp"
+    old = library.root / ".ost.0123456789abcdef.tmp"
+    young = library.root / ".ost.fedcba9876543210.tmp"  # No lock tells whether it is alive.
+    dead = folder / ".ost.0123456789abcdef.tmp"
     orphan = folder / "000003.state.safetensors"
-    for path in (old, young, orphan, folder / "notes.txt"):
+    for path in (old, young, dead, orphan, folder / "notes.txt"):
         path.touch()
     os.utime(old, LONG_AGO)
     headless = library.folder("headless")
     headless.mkdir()
     (headless / "000001.safetensors").touch()
-    assert library.prune() == [headless / "000001.safetensors", headless, old, orphan]
-    assert file_names(library) == sorted([*kept, young.name, "notes.txt"])
+    assert library.prune() == [old, headless / "000001.safetensors", headless, dead, orphan]
+    assert young.exists()
+    assert file_names(library) == sorted([*kept, "notes.txt"])
     assert step_of(library.open("winter")) == 2
 
 
@@ -583,6 +595,52 @@ def test_pruning_removes_what_was_never_saved_with_its_preview_and_log(library):
     process.communicate("\n")
     assert library.extra_path("running", PREVIEW).exists()
     assert library.extra_path("winter", PREVIEW).exists()
+
+
+def test_a_save_removes_what_killed_ones_left_behind(library):
+    save(library)
+    library.set_last("model", "winter")
+    for path in (library.folder("winter"), library.root):
+        (path / ".ost.0123456789abcdef.tmp").touch()
+    os.utime(library.root / ".ost.0123456789abcdef.tmp", LONG_AGO)
+    save(library)
+    library.set_last("model", "winter")
+    assert list(library.root.rglob(".ost.*.tmp")) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps names safe by itself")
+def test_the_folder_of_a_first_save_is_flushed_too(library, monkeypatch):
+    flush, flushed = os.fsync, set()
+
+    def noting(descriptor):
+        flushed.add(os.fstat(descriptor).st_ino)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    folder = library.folder("winter")
+    save(library)
+    above = (folder, folder.parent, library.root, library.root.parent)
+    assert {each.stat().st_ino for each in above} <= flushed
+
+
+def test_a_damaged_manifest_is_replaced_only_when_all_is(library):
+    old = save(library)
+    (library.folder("winter") / "manifest.json").write_text("{")
+    with pytest.raises(DamagedError):
+        save(library, step=200)
+    new = save(library, step=300, replaces=True)
+    assert (new.current.number, new.previous) == (old.current.number + 1, None)
+    assert step_of(library.open("winter")) == 300
+    assert sorted(file_names(library)) == sorted([*new.file_names(), "manifest.json"])
+
+
+def test_what_a_newer_ost_wrote_is_not_replaced(library):
+    save(library)
+    manifest = library.folder("winter") / "manifest.json"
+    manifest.write_text('{"schema": 2}')
+    with pytest.raises(StoreError, match="newer ost"):
+        save(library, replaces=True)
+    assert manifest.read_text() == '{"schema": 2}'
 
 
 def test_a_save_that_replaces_another_training_carries_nothing_over(library):

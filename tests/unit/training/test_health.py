@@ -52,6 +52,18 @@ def test_a_collapsed_reconstruction_is_called_within_a_hundred_steps():
     assert "the reconstruction has collapsed" in next(iter(faults.values()))
 
 
+def test_a_collapse_of_the_example_alone_is_called_by_its_name():
+    health = Health()
+    faults = [
+        health.judge({"rec_b": 0.05, "rec_a": float(error)}, SPREAD, FLAT)
+        for error in np.concatenate([noisy(0.05, 100), noisy(0.9, 100)])
+    ]
+
+    assert not any(faults[:100])
+    assert "the reconstruction of the example has collapsed" in faults[199]
+    assert not health.is_sound
+
+
 @pytest.mark.parametrize(
     "errors",
     [
@@ -136,8 +148,10 @@ def test_the_state_goes_round():
 
 
 def test_what_is_no_such_state_is_refused():
+    with pytest.raises(ValueError, match="shorter"):
+        Health().load_state(Health().state()[:2])
     with pytest.raises(ValueError, match="unpack"):
-        Health().load_state(Health().state()[:3])
+        Health().load_state(Health().state()[:, :3])
 
 
 def test_the_state_of_a_new_watch_goes_round():

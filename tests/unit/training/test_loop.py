@@ -375,3 +375,73 @@ def test_want_of_memory_is_a_sentence_and_other_faults_are_not_hidden(
         monkeypatch.setattr(loop, "_step_time", lambda *_, **__: 0.1)
         with pytest.raises(expected, match=r"out of memory|a bug"):
             run(trainer, steps(5), make_batch, Watch().hooks, name="winter")
+
+
+@pytest.fixture
+def told_errors(monkeypatch):
+    """Let the folder's reconstruction error read as told, by the number of the step."""
+
+    def tell(error_of):
+        calls = Counter()
+        floats = loop.floats
+
+        def told(record):
+            calls["steps"] += 1
+            return floats(record) | {"rec_b": error_of(calls["steps"])}
+
+        monkeypatch.setattr(loop, "floats", told)
+
+    return tell
+
+
+def sloping(step):
+    """Be well for 60 steps, worse for 120, though not collapsed; then collapse, once."""
+    if step <= 60 or step > 200:
+        return 0.05
+    return 0.12 if step <= 180 else 0.9
+
+
+def test_a_collapse_is_rolled_back_to_before_its_slope(make_trainer, make_batch, told_errors):
+    told_errors(sloping)
+    trainer, watch = make_trainer(), Watch()
+
+    run(trainer, steps(200), make_batch, watch.hooks, name="winter")
+
+    (rolled_back,) = watch.of(RolledBack)
+    assert "the reconstruction has collapsed" in rolled_back.reason
+    assert 180 < rolled_back.from_step < 200
+    assert rolled_back.to_step == 0  # not 100 or 150, which were on the slope
+    assert trainer.step == 200
+
+
+def test_a_stop_on_the_slope_of_a_collapse_keeps_the_last_good_state(
+    make_trainer, make_batch, told_errors
+):
+    told_errors(sloping)
+    trainer, watch = make_trainer(), Watch(stop_after=120, save_every=0.0)
+
+    run(trainer, steps(200), make_batch, watch.hooks, name="winter")
+
+    assert trainer.step == 50
+    assert trainer.num_roll_backs == 0
+    assert trainer.health.is_sound
+    assert 60 < len(watch.saves) < 120  # none on the slope but the last
+
+
+def test_a_last_step_that_spoils_the_weights_is_taken_again(make_trainer, make_batch):
+    trainer, watch = make_trainer(), Watch()
+    do_step, spoilt = trainer.do_step, []
+
+    def spoil_once(batch, rate):
+        record = do_step(batch, rate)
+        if trainer.step == 8 and not spoilt:
+            spoilt.append(trainer.step)
+            trainer.networks.decoder_b[-2].weight.data.fill_(math.nan)
+        return record
+
+    trainer.do_step = spoil_once
+    run(trainer, steps(8), make_batch, watch.hooks, name="winter")
+
+    assert len(watch.of(RolledBack)) == 1
+    assert trainer.step == 8
+    assert all_finite(trainer)

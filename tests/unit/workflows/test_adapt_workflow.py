@@ -1,12 +1,15 @@
 """Phase II on one example: continued, guarded, and independent of the folder."""
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 
-from ostcli.config import AdaptConfig, Finish
+from ostcli.config import AdaptConfig, Birth, Finish
 from ostcli.errors import DamagedError, NotFoundError, PictureError, UsageError
 from ostcli.events import Collected, Note, PicturesFound, StepDone, TrainingPlanned
 from ostcli.images.keepsake import bytes_of_tensor
@@ -14,7 +17,7 @@ from ostcli.images.read import read_picture
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
 from ostcli.workflows import adapt as module
-from ostcli.workflows.adapt import adapt, adapt_in_memory
+from ostcli.workflows.adapt import adapt, adapt_in_memory, prepare_adaptation
 from ostcli.workflows.job import MOST_PREVIEW_PIXELS
 from ostcli.workflows.load import load_model
 from ostcli.workflows.pretrain import pretrain
@@ -189,6 +192,16 @@ def test_a_model_without_pictures_still_reconstructs(trained, library, pictures,
     assert bare.tobytes() == load_model("snow", library=trained).reconstruct(picture).tobytes()
 
 
+def test_paths_may_be_words(fit, library, summer, snow, without_pictures):
+    options = {"model": without_pictures, "data": str(snow), "library": library}
+    assert fit(str(summer), **options).example == summer.resolve()
+
+
+def test_the_figure_that_decided_the_finish_is_told(fit, trained, summer):
+    result = fit(summer)
+    assert result.texture_gap == trained.manifest("snow+summer").facts["texture_gap"]
+
+
 def test_settings_may_follow_from_the_model(fit, phase_two, summer):
     seen = []
 
@@ -318,3 +331,51 @@ def test_a_preview_shows_pictures_made_small(phase_two, trained, noise_picture, 
     width, height = seen[0]
     assert 0.95 < width * height / MOST_PREVIEW_PIXELS <= 1.01
     assert width / height == pytest.approx(9 / 7, rel=0.02)
+
+
+@pytest.mark.parametrize("birth", list(Birth))
+def test_phase_two_begins_with_b_as_the_model_has_it_and_a_born_as_asked(
+    trained, meadow, phase_two, birth
+):
+    model = open_model("snow", trained)
+    config = replace(phase_two, birth=birth)
+    trainer, _ = prepare_adaptation(
+        read_picture(meadow).image, model, config, torch.device("cpu"), config.precision
+    )
+    now, stored = trainer.networks.state_dict(), trained.open("snow").tensors("weights")
+
+    def same(part, of):
+        names = [name for name in stored if name.startswith(f"{of}.")]
+        return names and all(now[n.replace(of, part)].equal(stored[n]) for n in names)
+
+    for part in ("encoder_b", "encoder_shared", "decoder_shared", "decoder_b", "discriminator_b"):
+        assert same(part, part)
+    is_clone = birth is Birth.CLONE
+    assert same("encoder_a", "encoder_b") == same("decoder_a", "decoder_b") == is_clone
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="denormals are lost in a second thread")
+def test_denormals_are_flushed_in_every_thread_of_an_adaptation(trained, meadow):
+    script = f"""
+from pathlib import Path
+import ostcli, torch
+from dataclasses import replace
+from ostcli.config import adapt_preset
+from ostcli.store.library import Library
+from ostcli.workflows import adapt
+def open_large(*arguments, **options):
+    torch.ones(1 << 20) * 2  # starts the threads, as loading a model of the usual size does
+    return open_model(*arguments, **options)
+open_model, adapt.open_model = adapt.open_model, open_large
+adapt.adapt(
+    Path({str(meadow)!r}),
+    lambda model: replace(adapt_preset(model.config), steps=1),
+    name="again",
+    library=Library(Path({str(trained.root)!r})),
+)
+torch.set_num_threads(2)
+denormal = torch.ones(1 << 20, dtype=torch.int32).view(torch.float32)
+assert ((denormal * 1.0).view(torch.int32) == 0).all()
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)

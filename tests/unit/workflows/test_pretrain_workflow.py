@@ -238,8 +238,30 @@ def test_a_changed_folder_is_told_and_gone_on_with(learn, winter, pictures, stop
     result = learn(winter, on_event=events)
     [note] = events.of(Note)
     assert note.warning
-    assert "have changed since winter was begun" in note.text
+    assert "have changed since winter was begun; going on with" in note.text
     assert (result.step, result.num_pictures) == (6, 6)
+
+
+def test_a_changed_folder_of_a_finished_model_wants_a_fresh_one(learn, winter, pictures):
+    learn(winter)
+    pictures(7)[6].save(winter / "new.png")
+    events = Collected()
+    assert learn(winter, on_event=events).step == 6
+    [note] = events.of(Note)
+    assert "have changed since winter was begun; --fresh learns it anew" in note.text
+
+
+def test_a_name_that_is_taken_is_refused_before_any_picture_is_decoded(
+    learn, trained, winter, monkeypatch
+):
+    monkeypatch.setattr("ostcli.workflows.pretrain.open_folder", lambda *_: pytest.fail("opened"))
+    for name in ("snow", "snow+meadow", "../winter"):
+        with pytest.raises(UsageError):
+            learn(winter, name=name, library=trained)
+
+
+def test_a_folder_may_be_a_word(learn, winter):
+    assert learn(str(winter)).num_pictures == 5
 
 
 def test_a_damaged_save_is_made_good_from_the_one_before(

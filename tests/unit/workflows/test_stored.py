@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ostcli.config import NetworkConfig, Precision
-from ostcli.errors import DamagedError
+from ostcli.errors import DamagedError, NotFoundError, UsageError
 from ostcli.events import Collected, Note
 from ostcli.store import generation
 from ostcli.store.exchange import export_file
@@ -173,3 +173,37 @@ def test_a_file_without_a_suffix_is_imported_where_no_model_has_its_name(
     export_file(trained, "snow", tmp_path / "sent")
     assert find_model("sent", library) == "snow"
     assert library.names() == ["snow"]
+
+
+@pytest.mark.parametrize(
+    "reference", ["dir/missing.safetensors", "dir/missing", "gone.safetensors"]
+)
+def test_a_path_that_is_no_file_is_called_one(trained, reference):
+    with pytest.raises(NotFoundError, match=f"there is no file {reference}"):
+        find_model(reference, trained)
+
+
+def test_a_model_may_be_called_like_a_file(trained):
+    trained.rename("snow", "snow.safetensors")
+    assert find_model("snow.safetensors", trained) == "snow.safetensors"
+
+
+def test_a_file_whose_name_is_taken_has_to_be_imported_by_itself(trained, with_facts, tmp_path):
+    sent = export_file(trained, "snow", tmp_path / "sent.safetensors")
+    trained.remove("snow")
+    trained.rename("snow+meadow", "snow")
+    with pytest.raises(UsageError, match="already another adaptation called snow") as caught:
+        find_model(str(sent), trained)
+    assert f"ost models import {sent} --name NEW" in caught.value.hint
+
+
+def test_starting_over_replaces_a_damaged_manifest(trained, snow, meadow, phase_one, phase_two):
+    for name, again in (
+        ("snow", lambda **options: pretrain(snow, phase_one, **options)),
+        ("snow+meadow", lambda **options: adapt(meadow, phase_two, **options)),
+    ):
+        (trained.folder(name) / "manifest.json").write_text("{")
+        with pytest.raises(DamagedError, match="not a manifest"):
+            again(name=name, library=trained)
+        assert again(name=name, library=trained, fresh=True).finished
+        assert trained.verify(name) == []

@@ -215,6 +215,12 @@ def test_folders_keep_their_structure_and_formats(convert, save, out):
     assert "--adapt-each" in note.text
 
 
+def test_the_way_back_recommends_nothing_that_it_would_refuse(convert, save):
+    events = Collected()
+    convert(save(), to=Direction.A, on_event=events)
+    assert not events.of(Note)
+
+
 def test_translations_are_no_inputs_of_the_next_time(convert, save, tmp_path, monkeypatch):
     save()
     monkeypatch.chdir(tmp_path)
@@ -339,10 +345,73 @@ def test_no_input_is_overwritten(convert, save, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_missing_input_is_an_error_before_any_work(convert, save, tmp_path, out):
-    with pytest.raises(InputError, match="no such file"):
-        convert(save(), tmp_path / "nothing.png")
+def test_a_missing_input_does_not_stop_the_others(convert, save, tmp_path, out):
+    events, gone = Collected(), tmp_path / "nothing.png"
+    result = convert(gone, save(), on_event=events)
+    assert result.outputs == (out / "one.png",)
+    assert result.failed == ((gone, "there is no such file or folder"),)
+    assert result.num_pictures == 2
+    assert [event.path for event in events.of(PictureFailed)] == [gone]
+
+
+def test_inputs_without_any_picture_are_an_error_before_any_work(convert, tmp_path, out):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "one.cr2").touch()
+    gone = tmp_path / "nothing.png"
+    for given in ([gone], [tmp_path / "empty"], [tmp_path / "raw"]):
+        events = Collected()
+        with pytest.raises(InputError, match=f"there is no picture in {given[0]}"):
+            convert(*given, on_event=events)
+        told = [event.text for event in events.of(Note)]
+        assert told == (["1 file left out for the suffix (.cr2)"] if "raw" in str(given) else [])
+    with pytest.raises(InputError, match="there is no picture in the 2 inputs"):
+        convert(gone, tmp_path / "empty")
     assert not out.exists()
+
+
+def test_a_picture_that_cannot_be_written_does_not_stop_the_others(convert, save, out):
+    save("in/b.png"), save("in/c.png"), save("in/sub/a.png")
+    out.mkdir()
+    (out / "sub").write_text("a file where a folder should be")
+    (out / "b.png").mkdir()
+
+    result = convert(out.parent / "in", overwrite=True)
+
+    assert result.outputs == (out / "c.png",)
+    assert [path.name for path, _ in result.failed] == ["b.png", "a.png"]
+    assert all(str(out) in reason for _, reason in result.failed)
+    assert (result.num_pictures, result.num_without_memory) == (3, 0)
+    assert {path.name for path in out.iterdir()} == {"sub", "b.png", "c.png"}
+
+
+def test_a_name_that_is_too_long_with_its_new_suffix_is_a_failed_picture(convert, save):
+    path = save(f"{'n' * 251}.png")
+    result = convert(path, suffix=".webp")
+    assert (result.outputs, [failed for failed, _ in result.failed]) == ((), [path])
+
+
+def test_a_full_disk_ends_the_batch(convert, save, monkeypatch):
+    def full(path, _data):
+        raise ResourceError(f"no space left for {path}")
+
+    monkeypatch.setattr(module, "write_file", full)
+    with pytest.raises(ResourceError, match="no space left"):
+        convert(save("a.png"), save("b.png"))
+
+
+def test_pictures_that_lie_alike_keep_the_names_of_their_folders(convert, save, tmp_path, out):
+    save("May/a.png"), save("June/a.png")
+    result = convert(tmp_path / "May", tmp_path / "June")
+    assert result.outputs == (out / "May" / "a.png", out / "June" / "a.png")
+
+
+def test_paths_may_be_words(convert, trained, save, out):
+    for given in (str(save()), [str(save())]):
+        result = translate(
+            given, to=Direction.B, out=str(out), library=trained, overwrite=True
+        )  # fmt: skip
+        assert result.outputs == (out / "one.png",)
 
 
 def test_a_file_where_the_folder_should_be_is_a_sentence(convert, save, out):
@@ -438,9 +507,37 @@ def test_each_is_adapted_to_with_the_adaptations_own_settings(
     assert seen == [replace(settings, steps=1, precision=settled)]
 
 
-def test_adapting_to_each_goes_one_way_only(convert, save):
+def test_adapting_to_each_goes_one_way_only(convert, save, monkeypatch):
+    monkeypatch.setattr(module, "open_adaptation", lambda *_: pytest.fail("work before the check"))
     with pytest.raises(UsageError, match="--adapt-each"):
         convert(save(), to=Direction.A, adapt_each=True)
+
+
+def test_adapting_to_each_does_not_need_the_shared_adaptation_on_the_device(
+    convert, save, monkeypatch
+):
+    monkeypatch.setattr(module, "_shared", lambda *_: pytest.fail("never used"))
+    assert convert(save(), adapt_each=True, steps=1).outputs
+
+
+def test_adapting_to_each_does_not_take_another_model_of_the_name(
+    convert, trained, save, winter, phase_one
+):
+    pretrain(winter, phase_one, name="snow", fresh=True, library=trained)
+    with pytest.raises(NotFoundError, match="snow has the look of another folder now") as caught:
+        convert(save(), adapt_each=True)
+    assert "leave out --adapt-each" in caught.value.hint
+
+
+def test_adapting_to_each_needs_a_model_with_pictures(
+    convert, trained, library, save, summer, snow, tmp_path, phase_two, out
+):
+    bare = export_file(trained, "snow", tmp_path / "bare.safetensors", with_pictures=False)
+    adapt(summer, phase_two, model=str(bare), data=snow, library=library)
+    with pytest.raises(UsageError, match="needs a model that carries its pictures") as caught:
+        convert(save(), adapt_each=True, library=library)
+    assert "ost adapt" not in caught.value.hint
+    assert not out.exists()
 
 
 def test_adapting_to_each_needs_the_model(convert, trained, save, snow, phase_one):
@@ -470,6 +567,24 @@ def test_a_model_alone_does_not_translate(convert, trained, library):
     with pytest.raises(NotFoundError) as missing:
         convert(library=library)
     assert missing.value.hint.startswith("run: ost adapt EXAMPLE")
+
+
+def test_what_was_translated_by_was_used_last(convert, trained, summer, phase_two, save, tmp_path):
+    adapt(summer, phase_two, library=trained)
+    assert convert(save()).adaptation == "snow+summer"
+    convert(save(), adaptation="snow+meadow")
+    assert convert(save()).adaptation == "snow+meadow"
+    with save().open("rb") as stream:
+        translate_stream(stream, to=Direction.B, adaptation="snow+summer", library=trained)
+    assert convert(save()).adaptation == "snow+summer"
+
+
+def test_a_store_that_can_only_be_read_translates(convert, trained, save, monkeypatch):
+    def refuse(*_arguments):
+        raise StoreError("denied")
+
+    monkeypatch.setattr(Library, "set_last", refuse)
+    assert convert(save(), adaptation="snow+meadow").outputs
 
 
 def test_a_stream_gives_what_a_file_gives(convert, trained, save):
