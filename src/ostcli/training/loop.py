@@ -273,11 +273,12 @@ class _Run:
             self.snapshots.pop()
         self._go_back_to(self.snapshots[0])
         trainer.num_roll_backs += 1
-        if trainer.num_roll_backs > MOST_ROLL_BACKS:
+        failures = trainer.num_roll_backs
+        if failures > MOST_ROLL_BACKS:
             self._save()
             raise TrainingFailedError(
-                f"training of {self.name!r} failed {trainer.num_roll_backs} times, the last time at "
-                f"step {from_step}: {fault}; the state of step {trainer.step} is kept",
+                f"training of {self.name!r} failed {failures} times, the last time at step "
+                f"{from_step}: {fault}; the state of step {trainer.step} is kept",
                 hint="give more and more varied pictures, or start over with another --seed",
             )
         self.hooks.on_event(
