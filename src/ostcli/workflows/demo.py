@@ -43,14 +43,14 @@ PHASE_ONE = PretrainConfig(
     network=NetworkConfig(width=16),
     view=ViewConfig(size=64, rotation=0.0),
     optim=OptimConfig(batch_size=2, average_decay=0.99),
-    steps=1700,
+    steps=1800,
 )
 PHASE_TWO = AdaptConfig(
     view=ViewConfig(size=64, rotation=0.0),
     weights=LossWeights(weight_adversarial_ab=5.0),
     optim=OptimConfig(batch_size=4, average_decay=0.99),
     example_rate=3.0,
-    steps=520,
+    steps=580,
 )
 """Small pictures and a true winter far from the summer bear a stronger pull than photographs
 (decision 0010)."""
