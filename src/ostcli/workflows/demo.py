@@ -48,12 +48,12 @@ PHASE_ONE = PretrainConfig(
 PHASE_TWO = AdaptConfig(
     view=ViewConfig(size=64, rotation=0.0),
     weights=LossWeights(weight_adversarial_ab=5.0),
-    optim=OptimConfig(batch_size=4, average_decay=0.99),
+    optim=OptimConfig(batch_size=4, learning_rate=4e-4, average_decay=0.99),
     example_rate=3.0,
     steps=580,
 )
 """Small pictures and a true winter far from the summer bear a stronger pull than photographs
-(decision 0010)."""
+(decisions 0010 and 0012)."""
 FINISH = Finish.PHOTO
 """What a change of season and light wants. AUTO would take drawn scenes for drawings."""
 
