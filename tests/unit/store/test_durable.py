@@ -116,14 +116,7 @@ def test_a_file_system_that_cannot_flush_folders_will_do(tmp_path, monkeypatch):
 
 
 @posix_only
-def test_new_folders_are_flushed_with_their_names(tmp_path, monkeypatch):
-    flush, flushed = os.fsync, set()
-
-    def noting(descriptor):
-        flushed.add(os.fstat(descriptor).st_ino)
-        flush(descriptor)
-
-    monkeypatch.setattr(os, "fsync", noting)
+def test_new_folders_are_flushed_with_their_names(tmp_path, flushed):
     make_folder(tmp_path / "a" / "b")
     assert flushed == {folder.stat().st_ino for folder in (tmp_path, tmp_path / "a")}
     flushed.clear()

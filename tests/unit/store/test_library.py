@@ -609,14 +609,7 @@ def test_a_save_removes_what_killed_ones_left_behind(library):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps names safe by itself")
-def test_the_folder_of_a_first_save_is_flushed_too(library, monkeypatch):
-    flush, flushed = os.fsync, set()
-
-    def noting(descriptor):
-        flushed.add(os.fstat(descriptor).st_ino)
-        flush(descriptor)
-
-    monkeypatch.setattr(os, "fsync", noting)
+def test_the_folder_of_a_first_save_is_flushed_too(library, flushed):
     folder = library.folder("winter")
     save(library)
     above = (folder, folder.parent, library.root, library.root.parent)
