@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ostcli.config import adapt_preset as adapt_preset
     from ostcli.config import pretrain_preset as pretrain_preset
     from ostcli.workflows.adapt import adapt as adapt
+    from ostcli.workflows.evaluate import Yardsticks as Yardsticks
+    from ostcli.workflows.evaluate import evaluate as evaluate
     from ostcli.workflows.load import load_model as load_model
     from ostcli.workflows.pretrain import pretrain as pretrain
     from ostcli.workflows.translate import translate as translate
@@ -42,7 +44,9 @@ _HOME = {
     "PretrainConfig": "ostcli.config",
     "adapt_preset": "ostcli.config",
     "pretrain_preset": "ostcli.config",
+    "Yardsticks": "ostcli.workflows.evaluate",
     "adapt": "ostcli.workflows.adapt",
+    "evaluate": "ostcli.workflows.evaluate",
     "load_model": "ostcli.workflows.load",
     "pretrain": "ostcli.workflows.pretrain",
     "translate": "ostcli.workflows.translate",

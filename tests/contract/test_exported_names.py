@@ -10,6 +10,7 @@ import ostcli
 EXPORTED = {
     "__version__", "pretrain", "adapt", "translate", "load_model", "PretrainConfig", "AdaptConfig",
     "pretrain_preset", "adapt_preset", "Direction", "Finish", "Look", "Preset",
+    "evaluate", "Yardsticks",
 }  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def test_an_unknown_name_is_an_attribute_error():
         ostcli.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("name", ["pretrain", "adapt", "translate"])
+@pytest.mark.parametrize("name", ["pretrain", "adapt", "translate", "evaluate"])
 def test_every_command_has_its_function(name):
     parameters = inspect.signature(getattr(ostcli, name)).parameters
     assert {"device", "library", "on_event", "should_stop"} <= parameters.keys()

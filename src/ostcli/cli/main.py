@@ -16,6 +16,7 @@ from ostcli import __version__
 from ostcli.cli import models
 from ostcli.cli.adapt import adapt
 from ostcli.cli.demo import demo
+from ostcli.cli.evaluate import evaluate
 from ostcli.cli.pretrain import pretrain
 from ostcli.cli.render import Output
 from ostcli.cli.translate import translate
@@ -36,6 +37,7 @@ app.command()(pretrain)
 app.command()(adapt)
 app.command()(translate)
 app.command()(demo)
+app.command()(evaluate)
 app.add_typer(models.app, name="models")
 
 

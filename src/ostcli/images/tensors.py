@@ -1,11 +1,14 @@
-"""Pictures as tensors, and back.
+"""Pictures as tensors for the networks and as arrays for measuring, and back.
 
 H W pixels.
 """
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
+
+Pixels = npt.NDArray[np.float64]
 
 
 def image_to_tensor(image: Image.Image) -> torch.Tensor:
@@ -32,3 +35,13 @@ def tensor_to_image(tensor: torch.Tensor) -> Image.Image:
         raise ValueError(f"a picture has the shape (3, H, W), not {tuple(tensor.shape)}")
     levels = tensor.detach().to("cpu", torch.float32).add(1).mul_(127.5).round_().clamp_(0, 255)
     return Image.fromarray(levels.to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
+
+
+def pixels_of(image: Image.Image) -> Pixels:
+    """Return a picture's pixels. Shape (H, W, 3), range [0, 1]."""
+    return np.asarray(image, dtype=np.float64) / 255.0
+
+
+def picture_of(pixels: Pixels) -> Image.Image:
+    """Return the picture of pixels of shape (H, W, 3), clipped to [0, 1]."""
+    return Image.fromarray(np.rint(pixels.clip(0.0, 1.0) * 255.0).astype(np.uint8))

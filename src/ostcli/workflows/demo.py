@@ -20,13 +20,9 @@ from ostcli.config import (
 )
 from ostcli.errors import UsageError
 from ostcli.events import Event, OnEvent, PreviewReady, Saved, ignore_events
-from ostcli.images.controls import (
-    colour_match,
-    mean_absolute_error,
-    mean_of_folder,
-    nearest_in_folder,
-)
+from ostcli.images.controls import Controls
 from ostcli.images.encode import encode_picture, format_of_suffix
+from ostcli.images.measure import mean_absolute_error
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
 from ostcli.images.sheet import contact_sheet
 from ostcli.method.networks import Networks
@@ -183,13 +179,10 @@ def _compare(
     def error(image: Image.Image) -> float:
         return round(mean_absolute_error(image, truth), 5)
 
-    identity_error, translation_error = error(source), error(translated.translate(source))
-    controls = {
-        "colour_match": error(colour_match(source, scenes)),
-        "mean_of_folder": error(mean_of_folder(scenes)),
-        "nearest_in_folder": error(nearest_in_folder(source, scenes)),
-        "unadapted": error(unadapted.translate(source)),
-    }
+    translation_error = error(translated.translate(source))
+    controls = {name: error(one) for name, one in Controls(scenes).results(source).items()}
+    identity_error = controls.pop("identity")
+    controls["unadapted"] = error(unadapted.translate(source))
     write_file(out, encode_picture(demo_sheet(networks, seed), out.suffix))
     return DemoResult(
         translation_error=translation_error,

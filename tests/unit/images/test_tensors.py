@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ostcli.images.tensors import image_to_tensor, tensor_to_image
+from ostcli.images.tensors import image_to_tensor, picture_of, pixels_of, tensor_to_image
 
 
 def every_level():
@@ -46,3 +46,20 @@ def test_a_batch_of_one_of_any_float_type_is_a_picture(dtype):
 def test_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="shape"):
         tensor_to_image(torch.zeros(shape))
+
+
+def test_pixels_are_shares_of_white_by_row_and_column():
+    grey = np.array([[[v] * 3 for v in row] for row in ([0, 51, 255], [102, 153, 204])], np.uint8)
+    pixels = pixels_of(Image.fromarray(grey))
+    assert pixels.shape == (2, 3, 3)
+    assert pixels[..., 1] == pytest.approx(np.array([[0, 0.2, 1], [0.4, 0.6, 0.8]]))
+
+
+def test_pixels_out_of_range_are_clipped_and_others_rounded():
+    one = picture_of(np.array([[[-0.5, 0.5, 1.5], [0.2, 0.201, 0.203]]]))
+    assert np.asarray(one).tolist() == [[[0, 128, 255], [51, 51, 52]]]
+
+
+def test_a_picture_comes_back_from_its_pixels(noise_picture):
+    image = noise_picture(7, 5)
+    assert picture_of(pixels_of(image)).tobytes() == image.tobytes()

@@ -9,12 +9,8 @@ from PIL import Image
 from ostcli.config import Finish
 from ostcli.errors import UsageError
 from ostcli.events import Collected, PreviewReady, Saved, StepDone, TrainingPlanned
-from ostcli.images.controls import (
-    colour_match,
-    mean_absolute_error,
-    mean_of_folder,
-    nearest_in_folder,
-)
+from ostcli.images.controls import Controls
+from ostcli.images.measure import mean_absolute_error
 from ostcli.images.scenes import Season, draw_folder, draw_scene
 from ostcli.workflows import demo as module
 from ostcli.workflows.demo import demo
@@ -68,12 +64,10 @@ def test_the_errors_are_those_of_the_pictures(tmp_path, networks_used, phase_one
     assert result.network_error == pytest.approx(by_finish[Finish.NETWORK], abs=1e-5)
     assert result.translation_error == pytest.approx(by_finish[Finish.PHOTO], abs=1e-5)
     assert result.ratio == pytest.approx(result.translation_error / result.identity_error, abs=1e-4)
-    assert result.controls.keys() == {
-        "colour_match", "mean_of_folder", "nearest_in_folder", "unadapted"
-    }  # fmt: skip
-    assert result.controls["colour_match"] == error(colour_match(source, folder))
-    assert result.controls["mean_of_folder"] == error(mean_of_folder(folder))
-    assert result.controls["nearest_in_folder"] == error(nearest_in_folder(source, folder))
+    expected = {name: error(one) for name, one in Controls(folder).results(source).items()}
+    assert expected.pop("identity") == result.identity_error
+    assert {name: result.controls[name] for name in expected} == expected
+    assert result.controls.keys() == {*expected, "unadapted"}
     assert 0 < result.controls["unadapted"] < 1
     assert (result.seed, result.pictures) == (SEED, None)
     assert result.seconds > 0

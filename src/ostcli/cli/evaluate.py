@@ -1,0 +1,171 @@
+"""`ost evaluate`: numbers for translations, beside the controls."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ostcli.cli import options
+from ostcli.cli.render import counted, duration, output_of
+from ostcli.cli.runs import check_failed
+from ostcli.cli.signals import StopSignal
+from ostcli.config import DeviceChoice, Finish
+from ostcli.errors import InterruptedRun, UsageError
+
+OUT = Path("ost-evaluation")
+
+
+def evaluate(
+    context: typer.Context,
+    sources: Annotated[
+        list[Path],
+        typer.Argument(metavar="SOURCES...", help="Pictures of A, and folders of them."),
+    ],
+    adaptation: Annotated[
+        str | None,
+        typer.Option(
+            "--adaptation",
+            "-a",
+            metavar="NAME",
+            help="Translate all by this one.",
+            show_default="the last used",
+            autocompletion=options.complete_adaptations,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Instead, adapt this model to each picture by itself.",
+            autocompletion=options.complete_models,
+        ),
+    ] = None,
+    translations: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Instead, take translations from here, by the names of their files.",
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Real pictures of B to hold them against.",
+            show_default="the model's folder",
+        ),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The true partners of the pictures, by the names of their files."
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Of torchvision's squeezenet1_0: for content, style, P(B) and KID.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where the tables and the sheet go.")
+    ] = OUT,
+    domain_a: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="More pictures of A, to learn P(B) from.",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Pictures of B that no training has seen, as a row of their own.",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Take the first so many pictures.",
+            show_default="all",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How long --model adapts to each picture.",
+            show_default="as ost adapt",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
+    device: options.Device = DeviceChoice.AUTO,
+    json: options.Json = False,
+) -> None:
+    """Measure translations, beside doing nothing, colour matching and other controls.
+
+    Needs scikit-learn for P(B), the probability of a look: `pip install 'ostcli[evaluate]'`.
+    """
+    from ostcli.cli.progress import listen
+    from ostcli.config import adapt_preset
+    from ostcli.paper.tables import table_of_scores
+    from ostcli.workflows.evaluate import Yardsticks, values_of
+    from ostcli.workflows.evaluate import evaluate as measure
+
+    output = output_of(context, as_json=json)
+    if steps is not None and model is None:
+        raise UsageError(
+            "--steps is how long --model adapts to each picture",
+            hint="add --model NAME, or leave out --steps",
+        )
+    with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
+        result = measure(
+            sources,
+            translations=translations,
+            adaptation=adaptation,
+            model=model,
+            config=lambda opened: replace(
+                adapt_preset(opened.config, num_pictures=opened.num_pictures),
+                **options.budget(steps, None),
+            ),
+            yardsticks=Yardsticks(
+                folder=folder, domain_a=domain_a, held_out=held_out, truth=truth, weights=weights
+            ),
+            count=count,
+            out=out,
+            device=device,
+            on_event=listener,
+            should_stop=stop,
+        )
+    if result is None:
+        raise InterruptedRun(
+            "the evaluation was stopped",
+            hint="run it again; it begins anew",
+            terminated=stop.terminated,
+        )
+    output.result(values_of(result))
+    headings, rows = table_of_scores(result.scores)
+    output.table(headings, rows, folding=())
+    if result.classifier_accuracy is not None:
+        output.say(
+            f"P(B) is by a classifier that is right on {result.classifier_accuracy:.0%} of the "
+            "pictures that it has not seen"
+        )
+    if result.finish is not None:
+        default = {Finish.PHOTO: "finished", Finish.NETWORK: "network"}[result.finish]
+        output.say(f'ost translate gives "{default}" unless told otherwise')
+    if weights is None:
+        output.say("no content, style, P(B) and KID without --weights")
+    measured = counted(result.num_pictures - len(result.failed), "picture")
+    output.say(
+        f"{measured} measured in {duration(result.seconds)}; look at {result.sheet}, and at "
+        f"{result.table} for the table"
+    )
+    check_failed(len(result.failed), result.num_pictures, "pictures could not be measured")

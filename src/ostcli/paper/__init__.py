@@ -1,0 +1,1 @@
+"""What a researcher measures: perceptual distances, the probability of a domain, tables."""

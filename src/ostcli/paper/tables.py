@@ -1,0 +1,38 @@
+"""Tables as people read them in a report: Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+from ostcli.paper.scores import FIGURES, Scores
+
+HEADINGS = {
+    "content": "content ↓",
+    "style": "style ↓",
+    "domain": "P(B) ↑",
+    "kid": "KID ↓",
+    "artefacts": "artefacts ↓",
+    "error": "error ↓",
+    "detail": "detail ↑",
+    "within": "within 16 ↑",
+}
+"""Of the figures, with the direction in which a result gets better."""
+
+
+def table_of_scores(scores: Mapping[str, Scores]) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and the rows of a table, without the columns that nobody filled."""
+    filled = [f for f in FIGURES if any(getattr(row, f) is not None for row in scores.values())]
+    rows = [
+        [name.replace("_", " "), *(_cell(getattr(row, figure)) for figure in filled)]
+        for name, row in scores.items()
+    ]
+    return ["", *(HEADINGS[figure] for figure in filled)], rows
+
+
+def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, its first column to the left and the others to the right."""
+    marks = ["---", *["--:"] * (len(headings) - 1)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (headings, marks, *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.3f}"
