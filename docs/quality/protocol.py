@@ -1,0 +1,240 @@
+"""Rerun the protocol of quality: seven tasks, ten sources each, adapted one by one.
+
+    python docs/quality/protocol.py DATA --out RESULTS [--task NAME]... [--steps N] [--count N]
+
+DATA holds `summer2winter/`, `monet2photo/`, `maps/`, `facades/` and `perceptual/`. For each task:
+phase I on the folder with the default settings, phase II on each source, every figure of
+`ost evaluate` beside the controls. RESULTS gets a JSON file, a table and a sheet per task, and
+`README.md` with all of them; a task that is there already is passed over, so a run that was stopped
+goes on. Pictures that have to be made go to `ost-protocol/` (`--work DIR`), models to the store.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+from ostcli.config import AdaptConfig, Look, PretrainConfig, adapt_preset, pretrain_preset
+from ostcli.images.find import find_pictures
+from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
+from ostcli.method.networks import build_networks
+from ostcli.store.library import Library, store_root
+from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
+from ostcli.training.trainer import Trainer
+from ostcli.workflows import demo
+from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
+from ostcli.workflows.pretrain import pretrain
+
+PHASE_ONE_STEPS = 4000
+"""About ten minutes on two cores with AVX-512."""
+PHASE_TWO_STEPS = 150
+"""About a minute there, for each source."""
+NUM_SOURCES = 10
+SCENE_SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A folder of B, sources of A, and what they are held against."""
+
+    folder: Path
+    sources: Path
+    yardsticks: Yardsticks
+    phase_one: PretrainConfig
+    phase_two: AdaptConfig
+
+
+def seasons(to: str, data: Path, steps: int) -> Task:
+    """Photographs of one season to the other; B is winter."""
+    return _unpaired(data / "summer2winter", to, steps)
+
+
+def paintings(to: str, data: Path, steps: int) -> Task:
+    """Paintings of Monet's to photographs, or the other way; B is the photographs."""
+    return _unpaired(data / "monet2photo", to, steps)
+
+
+def pairs(name: str, data: Path, work: Path, steps: int) -> Task:
+    """Photographs to maps or labels: pictures of two halves, the truth known."""
+    halves = work / name
+    for part in ("train", "val"):
+        _split(data / name / part, halves / part)
+    train, val = halves / "train", halves / "val"
+    return _task(
+        Look.STRUCTURE,
+        steps,
+        folder=train / "right",
+        sources=val / "left",
+        domain_a=train / "left",
+        held_out=val / "right",
+        truth=val / "right",
+    )
+
+
+def scenes(seed: int, work: Path) -> Task:
+    """Drawn summers to drawn winters, the truth known; trained as `ost demo` trains."""
+    below = work / f"scenes-{seed}"
+    winters, summers, truths = (below / part for part in ("winter", "summers", "truths"))
+    for number, scene in enumerate(draw_folder(seed, demo.NUM_SCENES, Season.WINTER, demo.SIZE)):
+        _save(scene, winters / f"{number:03d}.png")
+    for number in range(NUM_SOURCES):
+        place = (seed + 1000 * number) % len(EXAMPLE_SEEDS)
+        for season, folder in ((Season.SUMMER, summers), (Season.WINTER, truths)):
+            _save(draw_scene(place, season, demo.SIZE), folder / f"{number:02d}.png")
+    return Task(
+        folder=winters,
+        sources=summers,
+        yardsticks=Yardsticks(folder=winters, truth=truths),
+        phase_one=replace(demo.PHASE_ONE, seed=seed),
+        phase_two=replace(demo.PHASE_TWO, seed=seed),
+    )
+
+
+TASKS: dict[str, Callable[[Path, Path, int], Task]] = {
+    **{
+        f"scenes-{seed}": lambda _data, work, _steps, seed=seed: scenes(seed, work)
+        for seed in SCENE_SEEDS
+    },
+    "summer-to-winter": lambda data, _work, steps: seasons("B", data, steps),
+    "winter-to-summer": lambda data, _work, steps: seasons("A", data, steps),
+    "photo-to-monet": lambda data, _work, steps: paintings("A", data, steps),
+    "monet-to-photo": lambda data, _work, steps: paintings("B", data, steps),
+    "aerial-to-map": lambda data, work, steps: pairs("maps", data, work, steps),
+    "facade-to-labels": lambda data, work, steps: pairs("facades", data, work, steps),
+}
+"""By name, from the data, a folder for pictures to be made, and the steps of phase I."""
+
+
+def _unpaired(pictures: Path, to: str, steps: int) -> Task:
+    other = {"A": "B", "B": "A"}[to]
+    return _task(
+        Look.STYLE,
+        steps,
+        folder=pictures / f"train{to}",
+        sources=pictures / f"test{other}",
+        domain_a=pictures / f"train{other}",
+        held_out=pictures / f"test{to}",
+    )
+
+
+def _task(look: Look, steps: int, *, folder: Path, sources: Path, **yardsticks: Path) -> Task:
+    phase_one = replace(pretrain_preset(look=look, num_pictures=len(_below(folder))), steps=steps)
+    phase_two = adapt_preset(phase_one, num_pictures=len(_below(folder)))
+    return Task(
+        folder=folder,
+        sources=sources,
+        yardsticks=Yardsticks(folder=folder, **yardsticks),
+        phase_one=phase_one,
+        phase_two=replace(phase_two, steps=PHASE_TWO_STEPS),
+    )
+
+
+def run_task(name: str, task: Task, data: Path, out: Path, count: int) -> None:
+    """Train, adapt to each source, and write what it came to."""
+    library = Library(store_root())
+    trained = pretrain(task.folder, task.phase_one, name=name, library=library)
+    result = evaluate(
+        task.sources,
+        model=name,
+        config=task.phase_two,
+        yardsticks=replace(task.yardsticks, weights=data / "perceptual"),
+        count=count,
+        out=out / "work",
+        library=library,
+    )
+    assert result is not None
+    record = {
+        "task": name,
+        "phase_one": _budget(task.phase_one, PhaseOne.begin(task.phase_one)),
+        "phase_two": _budget(task.phase_two, PhaseTwo.begin(task.phase_two), task.phase_one),
+        "seconds_phase_one": round(trained.seconds, 1),
+        **{key: value for key, value in values_of(result).items() if key not in ("sheet", "table")},
+    }
+    record["pictures"] = {Path(path).name: rows for path, rows in record["pictures"].items()}
+    shutil.move(result.sheet, out / f"{name}.webp")
+    shutil.move(result.table, out / f"{name}.md")
+    shutil.rmtree(out / "work")
+    (out / f"{name}.json").write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
+
+
+def _budget(
+    config: PretrainConfig | AdaptConfig, phase: Phase, model: PretrainConfig | None = None
+) -> dict[str, float]:
+    """Return steps and what they cost in FLOP, counted by torch on one step."""
+    size, owner = config.view.size, model or config
+    assert isinstance(owner, PretrainConfig)
+    networks = build_networks(owner.network, with_domain_a=model is not None)
+    trainer = Trainer(networks, phase, config.optim, seed=0)
+    views = torch.zeros(config.optim.batch_size, 3, size, size)
+    with FlopCounterMode(display=False) as counter:
+        trainer.do_step({"a": views, "b": views}, 1.0)
+    flop = counter.get_total_flops()
+    return {
+        "steps": config.steps,
+        "tera_flop_per_step": round(flop / 1e12, 5),
+        "tera_flop": round(config.steps * flop / 1e12, 1),
+    }
+
+
+def write_summary(out: Path) -> None:
+    """Join the tables of the tasks that are there into one page."""
+    parts = [f"# Quality: {out.name}\n"]
+    for path in sorted(out.glob("*.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        costs = " ".join(
+            f"{phase}: {cost['steps']} steps, {cost['tera_flop']} TFLOP."
+            for phase, cost in (("I", record["phase_one"]), ("II", record["phase_two"]))
+        )
+        parts.append(
+            f"## {path.stem}\n\n{record['num_pictures']} sources, each adapted to itself. {costs} "
+            f"The classifier is right on {record['classifier_accuracy']:.0%} of unseen pictures; "
+            f"`--finish auto` is {record['finish']}. [Sheet]({path.stem}.webp).\n\n"
+            + path.with_suffix(".md").read_text(encoding="utf-8")
+        )
+    (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _below(folder: Path) -> list[Path]:
+    return [found.path for found in find_pictures([folder])]
+
+
+def _split(pairs: Path, out: Path) -> None:
+    """Cut pictures of two halves into `left` and `right`."""
+    for path in _below(pairs):
+        with Image.open(path) as picture:
+            middle, height = picture.width // 2, picture.height
+            _save(picture.crop((0, 0, middle, height)), out / "left" / f"{path.stem}.png")
+            _save(picture.crop((middle, 0, 2 * middle, height)), out / "right" / f"{path.stem}.png")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+
+
+def main() -> None:
+    """Run the protocol."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="where tables and sheets go")
+    parser.add_argument("--work", type=Path, default=Path("ost-protocol"), help="pictures made")
+    parser.add_argument("--task", choices=TASKS, action="append", help="one task; all if not given")
+    parser.add_argument("--steps", type=int, default=PHASE_ONE_STEPS, help="of phase I")
+    parser.add_argument("--count", type=int, default=NUM_SOURCES, help="sources of each task")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for name in options.task or TASKS:
+        if not (options.out / f"{name}.json").exists():
+            task = TASKS[name](options.data, options.work, options.steps)
+            run_task(name, task, options.data, options.out, options.count)
+        write_summary(options.out)
+
+
+if __name__ == "__main__":
+    main()
