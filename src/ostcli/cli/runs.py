@@ -42,9 +42,14 @@ def say_done(output: Output, listener: "Listener", result: "JobResult") -> None:
     if listener.trained:
         took = duration(result.seconds)
         output.say(f"{result.name}: {steps} in {took}, kept in {result.path}")
-        return
-    output.say(f"{result.name} is finished already, with {steps}; nothing was done")
-    output.say("→ give a larger --steps to go on with it, or --fresh to start over")
+    else:
+        output.say(f"{result.name} is finished already, with {steps}; nothing was done")
+        output.say("→ give a larger --steps to go on with it, or --fresh to start over")
+    if result.verdict is not None:
+        likely = "likely to be good" if result.verdict.is_good else "may fall short"
+        output.say(f"{likely}: {result.verdict.summary}")
+        for advice in result.verdict.advice:
+            output.say(f"→ {advice}")
 
 
 def stopped(

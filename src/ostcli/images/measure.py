@@ -39,6 +39,12 @@ def detail_correlation(image: Image.Image, truth: Image.Image) -> float:
     return float((one * other).sum() / size) if size > 1e-9 else 0.0
 
 
+def detail_size(image: Image.Image) -> float:
+    """Return the root mean square of a picture's high-passed luminance, 0 to 1."""
+    detail = _high_passed(pixels_of(image) @ _GREY)
+    return float(np.sqrt((detail * detail).mean()))
+
+
 def share_within(image: Image.Image, truth: Image.Image, levels: int = 16) -> float:
     """Return the share of pixels within so many of 255 levels of the truth in every channel."""
     distance = np.abs(np.asarray(image, np.int16) - np.asarray(truth, np.int16))

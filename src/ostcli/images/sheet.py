@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, sqrt
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,6 +11,9 @@ _PAPER = (250, 250, 248)
 _BLANK = (240, 240, 237)
 _INK = (28, 28, 30)
 _FAINT_INK = (96, 96, 100)
+
+MOST_PREVIEW_PIXELS = 256 * 256
+"""Of each picture in a preview: it is looked at small, and must not cost more than training."""
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -129,3 +132,13 @@ def _place(
     width, height = (max(1, round(length * scale)) for length in picture.size)
     fitted = picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
     page.paste(fitted, (left + (tile - width) // 2, top + (tile - height) // 2))
+
+
+def reduce_for_preview(image: Image.Image) -> Image.Image:
+    """Scale a picture down to what a preview shows of it, aspect kept; small ones unchanged."""
+    scale = sqrt(MOST_PREVIEW_PIXELS / (image.width * image.height))
+    if scale >= 1.0:
+        return image
+    small = image.copy()
+    small.thumbnail((ceil(image.width * scale), ceil(image.height * scale)))
+    return small

@@ -9,12 +9,29 @@ computed in it.
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
+
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in light and dark (ITU-R BT.601)."""
+
+
+class Code(NamedTuple):
+    """What a decoder makes a picture of.
+
+    Args:
+        z: a point of the latent space. Shape (N, C, h, w).
+        detail: fine luminance that goes past it (decision 0014). Shape (N, 1, H, W); None for none.
+    """
+
+    z: Tensor
+    detail: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,24 +41,28 @@ class Latent:
     Args:
         mean: Shape (N, C, h, w).
         log_variance: Shape (N, C, h, w); None in the deterministic form.
+        detail: of the picture, see `Code`.
     """
 
     mean: Tensor
     log_variance: Tensor | None
+    detail: Tensor | None = None
 
-    def sample(self, generator: torch.Generator) -> Tensor:
+    @property
+    def mode(self) -> Code:
+        """The likeliest code: the mean."""
+        return Code(self.mean, self.detail)
+
+    def sample(self, generator: torch.Generator) -> Code:
         """Draw z ~ N(mean, variance); the mean itself in the deterministic form.
 
         Args:
             generator: on the CPU, so that a seed means the same on every device.
-
-        Returns:
-            Shape (N, C, h, w).
         """
         if self.log_variance is None:
-            return self.mean
+            return self.mode
         noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
-        return self.mean + torch.exp(0.5 * self.log_variance) * noise
+        return Code(self.mean + torch.exp(0.5 * self.log_variance) * noise, self.detail)
 
 
 class ResidualBlock(nn.Module):
@@ -132,26 +153,34 @@ class Networks(nn.Module):
     def encode_a(self, pictures: Tensor) -> Latent:
         """E^S(E_A^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""
         assert self.encoder_a is not None, "phase II only: call add_domain_a first"
-        return self.encoder_shared(self.encoder_a(pictures))  # type: ignore[no-any-return]
+        return self._encode(self.encoder_a, pictures)
 
     def encode_b(self, pictures: Tensor) -> Latent:
         """E^S(E_B^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""
-        return self.encoder_shared(self.encoder_b(pictures))  # type: ignore[no-any-return]
+        return self._encode(self.encoder_b, pictures)
 
-    def decode_a(self, z: Tensor) -> Tensor:
-        """G_A^U(G^S(z)): (N, C, h, w) to pictures (N, 3, H, W)."""
+    def decode_a(self, code: Code) -> Tensor:
+        """G_A^U(G^S(z)): a code to pictures (N, 3, H, W)."""
         assert self.decoder_a is not None, "phase II only: call add_domain_a first"
-        return self.decoder_a(self.decoder_shared(z)).float()  # type: ignore[no-any-return]
+        return _picture(self.decoder_a(self.decoder_shared(code.z)), code.detail)
 
-    def decode_b(self, z: Tensor) -> Tensor:
-        """G_B^U(G^S(z)): (N, C, h, w) to pictures (N, 3, H, W)."""
-        return self.decoder_b(self.decoder_shared(z)).float()  # type: ignore[no-any-return]
+    def decode_b(self, code: Code) -> Tensor:
+        """G_B^U(G^S(z)): a code to pictures (N, 3, H, W)."""
+        return _picture(self.decoder_b(self.decoder_shared(code.z)), code.detail)
 
-    def decode_both(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return `decode_a` and `decode_b` of one latent, with one pass through G^S."""
+    def decode_both(self, code: Code) -> tuple[Tensor, Tensor]:
+        """Return `decode_a` and `decode_b` of one code, with one pass through G^S."""
         assert self.decoder_a is not None, "phase II only: call add_domain_a first"
-        features = self.decoder_shared(z)
-        return self.decoder_a(features).float(), self.decoder_b(features).float()
+        features = self.decoder_shared(code.z)
+        return (
+            _picture(self.decoder_a(features), code.detail),
+            _picture(self.decoder_b(features), code.detail),
+        )
+
+    def _encode(self, unshared: nn.Module, pictures: Tensor) -> Latent:
+        latent: Latent = self.encoder_shared(unshared(pictures))
+        radius = self.config.detail_radius
+        return replace(latent, detail=fine_detail(pictures, radius)) if radius else latent
 
     def score_b(self, pictures: Tensor) -> Tensor:
         """D_B(s): pictures (N, 3, H, W) to a score for each patch, (N, 1, h', w')."""
@@ -159,19 +188,37 @@ class Networks(nn.Module):
 
     def reconstruct_bb(self, pictures: Tensor) -> Tensor:
         """T_BB, with the latent's mean."""
-        return self.decode_b(self.encode_b(pictures).mean)
+        return self.decode_b(self.encode_b(pictures).mode)
 
     def reconstruct_aa(self, pictures: Tensor) -> Tensor:
         """T_AA, with the latent's mean."""
-        return self.decode_a(self.encode_a(pictures).mean)
+        return self.decode_a(self.encode_a(pictures).mode)
 
     def translate_ab(self, pictures: Tensor) -> Tensor:
         """T_AB, with the latent's mean."""
-        return self.decode_b(self.encode_a(pictures).mean)
+        return self.decode_b(self.encode_a(pictures).mode)
 
     def translate_ba(self, pictures: Tensor) -> Tensor:
         """T_BA, with the latent's mean."""
-        return self.decode_a(self.encode_b(pictures).mean)
+        return self.decode_a(self.encode_b(pictures).mode)
+
+
+def fine_detail(pictures: Tensor, radius: int) -> Tensor:
+    """Return the luminance of pictures without what a box blur, done twice, leaves of it.
+
+    Args:
+        pictures: Shape (N, 3, H, W), range [-1, 1].
+        radius: half the side of the box, in pixels.
+
+    Returns:
+        Shape (N, 1, H, W), float32, about 0 on average.
+    Source: ours, decision 0014.
+    """
+    weights = pictures.new_tensor(LUMINANCE).reshape(1, 3, 1, 1)
+    grey = smooth = (pictures * weights).sum(1, keepdim=True).float()
+    for _ in range(2):
+        smooth = F.avg_pool2d(smooth, 2 * radius + 1, 1, radius, count_include_pad=False)
+    return grey - smooth
 
 
 def build_networks(
@@ -201,7 +248,24 @@ def _first_layer(config: NetworkConfig) -> list[nn.Module]:
 
 
 def _last_layer(config: NetworkConfig) -> list[nn.Module]:
-    return [nn.ReflectionPad2d(3), nn.Conv2d(config.width, 3, 7), nn.Tanh()]
+    planes = 6 if config.detail_radius else 3
+    return [nn.ReflectionPad2d(3), nn.Conv2d(config.width, planes, 7)]
+
+
+def _picture(planes: Tensor, detail: Tensor | None) -> Tensor:
+    """Turn what the last layer gives into pictures.
+
+    Args:
+        planes: three colours, and with detail the gain of each. Shape (N, 3 or 6, H, W).
+        detail: see `Code`.
+
+    Returns:
+        Shape (N, 3, H, W), float32, range [-1, 1], with detail a little beyond.
+    """
+    if detail is None:
+        return torch.tanh(planes.float())
+    colour, gain = planes.float().chunk(2, dim=1)
+    return torch.tanh(colour) + (1 + gain) * detail
 
 
 def _norm(channels: int, form: Norm) -> nn.Module:
@@ -216,7 +280,9 @@ def _norm(channels: int, form: Norm) -> nn.Module:
 
 def _down(channels: int, config: NetworkConfig) -> list[nn.Module]:
     return [
-        nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1),
+        nn.Conv2d(
+            channels, 2 * channels, 3, stride=2, padding=1, padding_mode=config.padding.value
+        ),
         _norm(2 * channels, config.norm),
         nn.ReLU(),
     ]

@@ -17,7 +17,7 @@ from ostcli.images.finish import photo_finish
 from ostcli.images.folder import spread
 from ostcli.images.keepsake import to_bytes_tensor
 from ostcli.images.read import read_picture
-from ostcli.images.sheet import contact_sheet
+from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.method.networks import Networks
 from ostcli.store.durable import sha256
 from ostcli.store.library import Library, store_root
@@ -33,7 +33,6 @@ from ostcli.workflows.job import (
     JobResult,
     check_same_settings,
     free_name,
-    reduce_for_preview,
     run_job,
     schedule_of,
     settled_precision,
@@ -41,6 +40,7 @@ from ostcli.workflows.job import (
 from ostcli.workflows.pretrain import BUDGET
 from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_model, read_fact
 from ostcli.workflows.translator import Translator
+from ostcli.workflows.verdict import judge_adaptation
 
 ADAPTATION: Kind = "adaptation"
 Along = Callable[[Tensor], Tensor]
@@ -256,6 +256,7 @@ def _make_job(
     precision = settled_precision(earlier, config.precision)
     trainer, batch = prepare_adaptation(picture, model, config, device, precision)
     data = example.read_bytes()
+    decided = decide_finish(picture, model.texture, model.config.look)
     shown = reduce_for_preview(picture)
     of_b = [reduce_for_preview(one) for one in spread(model.folder_pictures, NUM_OF_B_IN_PREVIEW)]
     facts: Mapping[str, Any] = {
@@ -274,11 +275,11 @@ def _make_job(
         schedule=schedule_of(config),
         make_batch=batch,
         preview=lambda networks: preview_sheet(networks, shown, of_b, model.config.view, name),
+        judge=lambda networks: judge_adaptation(
+            networks, picture, model.folder_pictures, model.config, Finish(decided["finish"])
+        ),
         keepsake={EXAMPLE_KEY: to_bytes_tensor(data)},
-        facts={
-            **facts,
-            **decide_finish(picture, model.texture, model.config.look),
-        },
+        facts={**facts, **decided},
         continues=earlier is not None,
     )
 

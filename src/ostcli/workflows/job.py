@@ -1,6 +1,5 @@
 """One training of a stored model or adaptation: resume it, run it, keep it safe."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,9 +23,7 @@ from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.journal import Journal
 from ostcli.workflows.stored import open_stored, read_fact
-
-MOST_PREVIEW_PIXELS = 256 * 256
-"""Of each picture in a preview: it is looked at small, and must not cost more than training."""
+from ostcli.workflows.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +38,7 @@ class Job:
         trainer: at its beginning; `run_job` brings it to where an earlier run stopped.
         make_batch: the batch of a step.
         preview: a contact sheet from the weights for use, on the trainer's device.
+        judge: whether these weights are likely to be good; asked when the training is done.
         keepsake: pictures saved with the weights.
         facts: what else the manifest says.
         continues: an earlier run of this very training; else whatever has the name is replaced, by
@@ -55,6 +53,7 @@ class Job:
     schedule: Schedule
     make_batch: Callable[[int], Batch]
     preview: Callable[[Networks], Image.Image]
+    judge: Callable[[Networks], Verdict]
     keepsake: Mapping[str, Tensor]
     facts: Mapping[str, Any]
     continues: bool
@@ -75,6 +74,8 @@ class JobResult:
     losses: Mapping[str, float]
     """Averages over the last steps."""
     preview: Path | None
+    verdict: Verdict | None
+    """Whether the result is likely to be good; None when it was asked to stop early."""
     facts: Mapping[str, Any]
 
 
@@ -120,11 +121,15 @@ class _Running:
             seconds=self.seconds,
             losses=self.journal.latest,
             preview=preview if preview.exists() else None,
+            verdict=self._verdict(),
             facts=self.library.manifest(self.job.name).facts,
         )
 
     def _is_finished(self) -> bool:
         return self.job.schedule.done(self.job.trainer.step, self.seconds) >= 1.0
+
+    def _verdict(self) -> Verdict | None:
+        return self.job.judge(self.job.trainer.networks_for_use()) if self._is_finished() else None
 
     def _resume(self) -> None:
         """Bring the trainer to where an earlier run stopped, if there was one."""
@@ -221,16 +226,6 @@ def schedule_of(config: PretrainConfig | AdaptConfig) -> Schedule:
         seconds=config.minutes and 60 * config.minutes,
         decay_share=config.optim.decay_share,
     )
-
-
-def reduce_for_preview(image: Image.Image) -> Image.Image:
-    """Scale a picture down to what a preview shows of it, aspect kept; small ones unchanged."""
-    scale = math.sqrt(MOST_PREVIEW_PIXELS / (image.width * image.height))
-    if scale >= 1.0:
-        return image
-    small = image.copy()
-    small.thumbnail((math.ceil(image.width * scale), math.ceil(image.height * scale)))
-    return small
 
 
 def load_trainer_state(trainer: Trainer, tensors: Mapping[str, Tensor], name: str) -> None:

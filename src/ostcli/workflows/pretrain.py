@@ -13,7 +13,7 @@ from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.folder import PictureFolder, open_folder, spread
 from ostcli.images.keepsake import make_keepsake
-from ostcli.images.sheet import contact_sheet
+from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.method.networks import Networks, build_networks
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Manifest, check_name, slug
@@ -27,13 +27,13 @@ from ostcli.workflows.job import (
     JobResult,
     check_same_settings,
     free_name,
-    reduce_for_preview,
     run_job,
     schedule_of,
     settled_precision,
 )
 from ostcli.workflows.stored import read_fact
 from ostcli.workflows.translator import Translator
+from ostcli.workflows.verdict import judge_model
 
 MODEL = "model"
 NUM_IN_PREVIEW = 6
@@ -193,6 +193,7 @@ def _make_job(
         schedule=schedule_of(config),
         make_batch=batch,
         preview=lambda networks: _preview(networks, shown, config, name),
+        judge=lambda networks: judge_model(networks, pictures, config, trainer.step),
         keepsake=make_keepsake(pictures, config.view, config.seed),
         facts=facts,
         continues=earlier is not None,

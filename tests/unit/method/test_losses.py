@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -95,13 +96,18 @@ def test_kl_of_the_deterministic_form_is_the_mean_square_of_the_code():
     assert loss.item() == pytest.approx((1 + 4 + 0 + 9) / 4)
 
 
-@pytest.fixture(params=LatentForm)
+@pytest.fixture(
+    params=[
+        {"latent": LatentForm.SAMPLED},
+        {"latent": LatentForm.DETERMINISTIC},
+        {"latent": LatentForm.SAMPLED, "detail_radius": 2},
+    ],
+    ids=["sampled", "deterministic", "with detail"],
+)
 def networks(request, tiny_network):
-    import dataclasses
-
-    config = dataclasses.replace(tiny_network, latent=request.param)
+    config = dataclasses.replace(tiny_network, **request.param)
     built = build_networks(config, with_domain_a=True)
-    torch.nn.init.normal_(built.decoder_a[-2].weight, std=0.1)  # so that A differs from B
+    torch.nn.init.normal_(built.decoder_a[-1].weight, std=0.1)  # so that A differs from B
     return built
 
 

@@ -10,11 +10,19 @@ from ostcli.config import (
     Look,
     NetworkConfig,
     Norm,
+    Padding,
     Preset,
     Upsampling,
     pretrain_preset,
 )
-from ostcli.method.networks import Latent, LatentHead, ResidualBlock, build_networks
+from ostcli.method.networks import (
+    Code,
+    Latent,
+    LatentHead,
+    ResidualBlock,
+    build_networks,
+    fine_detail,
+)
 
 AUTHORS = pretrain_preset(Preset.PAPER).network
 SHARED = ("encoder_shared", "decoder_shared")
@@ -231,7 +239,7 @@ def test_a_random_birth_gives_a_layers_of_its_own():
     networks.add_domain_a(Birth.RANDOM, torch.Generator().manual_seed(5))
 
     assert not torch.equal(networks.encoder_a[1].weight, networks.encoder_b[1].weight)
-    assert not torch.equal(networks.decoder_a[-2].weight, networks.decoder_b[-2].weight)
+    assert not torch.equal(networks.decoder_a[-1].weight, networks.decoder_b[-1].weight)
     assert networks.encoder_a[1].weight.std().item() == pytest.approx(0.02, rel=0.1)
 
 
@@ -288,11 +296,11 @@ def test_sampling_has_the_asked_mean_and_variance():
     shape = (1, 4, 200, 200)
     latent = Latent(mean=torch.full(shape, 1.5), log_variance=torch.full(shape, math.log(0.25)))
 
-    z = latent.sample(torch.Generator().manual_seed(0))
+    z, _ = latent.sample(torch.Generator().manual_seed(0))
 
     assert z.mean().item() == pytest.approx(1.5, abs=0.01)
     assert z.var().item() == pytest.approx(0.25, rel=0.02)
-    assert torch.equal(z, latent.sample(torch.Generator().manual_seed(0)))
+    assert torch.equal(z, latent.sample(torch.Generator().manual_seed(0)).z)
 
 
 def test_the_deterministic_form_draws_no_noise():
@@ -300,7 +308,9 @@ def test_the_deterministic_form_draws_no_noise():
     before = generator.get_state()
     mean = torch.randn(1, 4, 3, 3)
 
-    assert torch.equal(Latent(mean=mean, log_variance=None).sample(generator), mean)
+    latent = Latent(mean=mean, log_variance=None)
+    assert torch.equal(latent.sample(generator).z, mean)
+    assert torch.equal(latent.mode.z, mean)
     assert torch.equal(generator.get_state(), before)
 
 
@@ -312,3 +322,60 @@ def test_the_sampled_form_starts_with_little_noise_and_keeps_its_log_variance_in
     for bias, bound in ((1e3, 4.0), (-1e3, -12.0)):
         nn.init.constant_(head.log_variance.bias, bias)
         assert torch.all(networks.encode_b(pictures()).log_variance == bound)
+
+
+def with_detail():
+    return build_networks(tiny(detail_radius=2), with_domain_a=True)
+
+
+def test_fine_detail_is_what_a_double_box_blur_takes_away():
+    flat = torch.full((1, 3, 20, 20), 0.3)
+    slope = torch.linspace(-1, 1, 20).expand(1, 3, 20, 20)
+    assert fine_detail(flat, 2).abs().max() < 1e-6
+    assert fine_detail(slope, 2)[..., 4:-4].abs().max() < 1e-6
+    checks = torch.ones(1, 3, 20, 20)
+    checks[..., ::2] = -1
+    assert fine_detail(checks, 2)[..., 4:-4].abs().mean() > 0.9
+
+
+def test_fine_detail_has_no_colour():
+    coloured = torch.zeros(1, 3, 16, 16)
+    coloured[:, 0], coloured[:, 2] = 0.114, -0.299  # as light as grey
+    coloured[..., ::2] *= -1
+    assert fine_detail(coloured, 2).abs().max() < 1e-6
+
+
+def test_detail_reaches_the_picture_past_the_latent():
+    networks, x = with_detail(), pictures()
+    code = networks.encode_b(x).mode
+    assert torch.equal(code.detail, fine_detail(x, 2))
+    without = networks.decode_b(Code(code.z, torch.zeros_like(code.detail)))
+    difference = networks.decode_b(code) - without
+    gain = 1 + networks.decoder_b(networks.decoder_shared(code.z))[:, 3:]
+    assert torch.allclose(difference, gain * code.detail, atol=1e-5)
+    assert without.abs().max() <= 1
+
+
+def test_every_decoder_of_a_code_gives_the_same_with_one_pass():
+    networks, x = with_detail(), pictures()
+    code = networks.encode_a(x).mode
+    both = networks.decode_both(code)
+    assert torch.equal(both[0], networks.decode_a(code))
+    assert torch.equal(both[1], networks.decode_b(code))
+
+
+def test_without_a_radius_nothing_goes_past_the_latent():
+    networks = build_networks(tiny())
+    assert networks.encode_b(pictures()).detail is None
+    assert networks.decoder_b[-1].out_channels == 3
+
+
+def test_padding_by_reflection_leaves_a_flat_picture_without_a_rim():
+    flat = torch.full((1, 3, 32, 32), 0.4)
+
+    def rim(padding):
+        networks = build_networks(tiny(padding=padding, norm=Norm.NONE))
+        features = networks.encoder_shared[:2](networks.encoder_b(flat))
+        return (features - features.mean((2, 3), keepdim=True)).abs().max().item()
+
+    assert rim(Padding.REFLECT) < 1e-5 < rim(Padding.ZEROS)

@@ -14,11 +14,11 @@ from ostcli.errors import DamagedError, NotFoundError, PictureError, UsageError
 from ostcli.events import Collected, Note, PicturesFound, StepDone, TrainingPlanned
 from ostcli.images.keepsake import bytes_of_tensor
 from ostcli.images.read import read_picture
+from ostcli.images.sheet import MOST_PREVIEW_PIXELS
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
 from ostcli.workflows import adapt as module
 from ostcli.workflows.adapt import adapt, adapt_in_memory, prepare_adaptation
-from ostcli.workflows.job import MOST_PREVIEW_PIXELS
 from ostcli.workflows.load import load_model
 from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_model

@@ -1,0 +1,46 @@
+"""How far pictures are from others in the statistics of their patches.
+
+Legend: N batch, H W pixels, P projections.
+The sliced Wasserstein distance: patches of both are projected on random directions, and in each
+direction the sorted values are compared. It knows colours and textures, at several scales, and
+nothing of where things are. Deterministic given the generator, and without artefacts of its own.
+Source: Elnekave and Weiss 2022.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIZE = 7
+"""Side of a patch, in pixels."""
+NUM_SCALES = 3
+"""Each half as large as the one before."""
+NUM_PROJECTIONS = 32
+"""Random directions at each scale."""
+
+
+def patch_distance(pictures: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the mean distance of sorted projections, averaged over scales; a scalar.
+
+    Args:
+        pictures: the gradient goes to them. Shape (N, 3, H, W), range [-1, 1].
+        target: what their patches should be like; any number and size, at least 28 pixels a side.
+            Shape (N', 3, H', W').
+        generator: draws directions and places; on the CPU.
+    """
+    total = pictures.new_zeros(())
+    for _ in range(NUM_SCALES):
+        directions = torch.randn(NUM_PROJECTIONS, 3, SIZE, SIZE, generator=generator)
+        directions = F.normalize(directions.flatten(1)).reshape_as(directions).to(pictures)
+        values = _project(pictures, directions)  # (P, places)
+        with torch.no_grad():
+            wanted = _project(target, directions)
+            places = torch.randint(wanted.shape[1], (values.shape[1],), generator=generator)
+            wanted = wanted[:, places.to(wanted.device)].sort(1).values
+        total = total + (values.sort(1).values - wanted).abs().mean()
+        pictures, target = F.avg_pool2d(pictures, 2), F.avg_pool2d(target, 2)
+    return total / NUM_SCALES
+
+
+def _project(pictures: Tensor, directions: Tensor) -> Tensor:
+    return F.conv2d(pictures, directions).transpose(0, 1).flatten(1)

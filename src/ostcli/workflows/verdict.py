@@ -1,0 +1,143 @@
+"""What a training came to, in figures and in words: whether it is good, and what would help.
+
+No truth is needed and no network but the trained ones. The limits are where the eye begins to
+object (decision 0015).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+import torch
+from PIL import Image, ImageOps
+
+from ostcli.config import Finish, PretrainConfig
+from ostcli.images.folder import spread
+from ostcli.images.measure import artefacts, detail_correlation, detail_size, mean_absolute_error
+from ostcli.images.sheet import reduce_for_preview
+from ostcli.images.tensors import image_to_tensor
+from ostcli.method.augment import Pictures
+from ostcli.method.networks import Networks
+from ostcli.method.patches import patch_distance
+from ostcli.workflows.translator import Translator
+
+NUM_JUDGED = 8
+"""Pictures of B that are looked at."""
+FEW_PICTURES = 60
+"""A folder of fewer is named as what limits a result."""
+MOST_LOST = 0.35
+"""Share of a picture's contrast that a sound reconstruction may miss."""
+LEAST_DETAIL = 0.75
+"""Share of a picture's fine detail that looks sharp."""
+LEAST_KEPT = 0.5
+"""Correlation of the example's detail with its translation's, below which things are torn."""
+LEAST_MOVED = 0.05
+"""Share of the way to the folder's patches, below which hardly anything has changed."""
+MOST_NOISE = 1.5
+"""Times the example's own grain in its flat places, above which noise or a grid shows."""
+LEAST_GRAIN = 0.5
+"""In levels of 255: what a drawn or a scanned flat counts as."""
+FITTED = (256, 256)
+"""Width and height at which patches are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a training's result is likely to be good."""
+
+    is_good: bool
+    summary: str
+    """The figures in words."""
+    advice: tuple[str, ...]
+    """What would help, most useful first; may hold something for a good result too."""
+    figures: Mapping[str, float]
+
+
+def judge_model(
+    networks: Networks, pictures: Pictures, config: PretrainConfig, steps: int
+) -> Verdict:
+    """Look at how a model gives its own folder back.
+
+    Args:
+        networks: the weights for use.
+        pictures: of the folder.
+        config: phase I's settings.
+        steps: how long it was trained.
+    """
+    shown = [reduce_for_preview(picture) for picture in spread(pictures, NUM_JUDGED)]
+    reconstruct = Translator(networks, networks.reconstruct_bb, config.view).network_pixels
+    pairs = [(picture, reconstruct(picture)) for picture in shown]
+    contrast = mean(mean_absolute_error(_flat(picture), picture) for picture in shown)
+    lost = mean(mean_absolute_error(made, picture) for picture, made in pairs) / max(contrast, 1e-6)
+    detail = mean(detail_size(made) / max(detail_size(picture), 1e-6) for picture, made in pairs)
+    advice = []
+    if lost > MOST_LOST or detail < LEAST_DETAIL:
+        advice.append(f"train longer: the same command with --steps {2 * steps}")
+    is_good = not advice
+    if len(pictures) < FEW_PICTURES:
+        advice.append(f"add pictures of the look: {len(pictures)} are few")
+    return Verdict(
+        is_good=is_good,
+        summary=f"it gives its folder back with {_percent(1 - lost)} of the contrast right and "
+        f"{_percent(detail)} of the fine detail",
+        advice=tuple(advice),
+        figures={"contrast_lost": round(lost, 3), "detail_kept": round(detail, 3)},
+    )
+
+
+def judge_adaptation(
+    networks: Networks,
+    example: Image.Image,
+    pictures: Pictures,
+    model: PretrainConfig,
+    finish: Finish,
+) -> Verdict:
+    """Look at the example's translation: has it moved to the folder, and is it whole and clean.
+
+    Args:
+        networks: the weights for use.
+        example: RGB.
+        pictures: of B.
+        model: phase I's settings.
+        finish: PHOTO or NETWORK, as a user gets it. Strokes and maps are noise to a measure, so
+            only a photo finish is judged by noise and detail.
+    """
+    source = reduce_for_preview(example)
+    made = Translator(networks, networks.translate_ab, model.view, finish=finish).translate(source)
+    folder = spread(pictures, NUM_JUDGED)
+    moved = 1 - _distance(made, folder) / max(_distance(source, folder), 1e-6)
+    figures = {"moved": round(moved, 3)}
+    summary = (
+        f"the example has moved {_percent(moved)} of the way to the folder's colours and textures"
+        if moved > 0
+        else "the example has not moved towards the folder's colours and textures"
+    )
+    advice = []
+    if moved < LEAST_MOVED:
+        advice.append(
+            "adapt longer, with --steps, or take an example that differs more from the folder"
+        )
+    if finish is Finish.PHOTO:
+        kept = detail_correlation(made, source)
+        noise = artefacts(made, source) / max(artefacts(source, source), LEAST_GRAIN)
+        figures |= {"detail_kept": round(kept, 3), "noise": round(noise, 3)}
+        summary += f", with {_percent(kept)} of its detail in place and {noise:.1f} × its grain"
+        if kept < LEAST_KEPT or noise > MOST_NOISE:
+            advice.append("train the model longer: ost pretrain with more --steps")
+    return Verdict(is_good=not advice, summary=summary, advice=tuple(advice), figures=figures)
+
+
+def _flat(picture: Image.Image) -> Image.Image:
+    """Return a picture of the mean colour."""
+    return picture.resize((1, 1), Image.Resampling.BOX).resize(picture.size)
+
+
+def _distance(picture: Image.Image, folder: Sequence[Image.Image]) -> float:
+    """Return the patch distance of a picture to a folder's pictures, the same at each call."""
+    target = torch.stack([image_to_tensor(ImageOps.fit(one, FITTED)) for one in folder])
+    pictures = image_to_tensor(ImageOps.fit(picture, FITTED))[None]
+    return float(patch_distance(pictures, target, torch.Generator().manual_seed(0)))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

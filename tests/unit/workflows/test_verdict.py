@@ -1,0 +1,109 @@
+"""Words and figures about a result, on networks whose faults are made."""
+
+import pytest
+import torch
+from PIL import Image
+
+from ostcli.config import Finish, NetworkConfig, PretrainConfig
+from ostcli.workflows.verdict import FEW_PICTURES, judge_adaptation, judge_model
+
+CONFIG = PretrainConfig(network=NetworkConfig(width=4, num_blocks=0))
+
+
+class Along(torch.nn.Module):
+    """Networks of one path, a function of pictures."""
+
+    multiple = 4
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def reconstruct_bb(self, pictures):
+        return self.path(pictures)
+
+    translate_ab = reconstruct_bb
+
+
+def blurred(x):
+    return torch.nn.functional.avg_pool2d(x, 5, 1, 2, count_include_pad=False)
+
+
+def flat(x):
+    return x.mean((2, 3), keepdim=True).expand_as(x)
+
+
+def noisy(x):
+    return x + 0.15 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+
+
+def to_winter(x):
+    return x * 0.5 + 0.45
+
+
+@pytest.fixture
+def folder(pictures):
+    return [picture.point(lambda level: level // 2 + 115) for picture in pictures(4, 64, 64)]
+
+
+@pytest.fixture
+def example(pictures):
+    return pictures(6, 64, 64)[5]
+
+
+def test_a_model_that_gives_its_folder_back_is_good(folder):
+    verdict = judge_model(Along(lambda x: x), folder * FEW_PICTURES, CONFIG, 100)
+    assert verdict.is_good
+    assert verdict.advice == ()
+    assert verdict.figures["contrast_lost"] < 0.01
+    assert verdict.figures["detail_kept"] == pytest.approx(1, abs=0.01)
+    assert "100 % of the fine detail" in verdict.summary
+
+
+@pytest.mark.parametrize("path", [blurred, flat])
+def test_a_soft_or_a_flat_model_wants_more_steps(folder, path):
+    verdict = judge_model(Along(path), folder * FEW_PICTURES, CONFIG, 100)
+    assert not verdict.is_good
+    assert "--steps 200" in verdict.advice[0]
+
+
+def test_a_small_folder_is_named_though_the_model_is_good(folder):
+    verdict = judge_model(Along(lambda x: x), folder, CONFIG, 100)
+    assert verdict.is_good
+    assert verdict.advice == ("add pictures of the look: 4 are few",)
+
+
+def judged(path, example, folder, finish=Finish.PHOTO):
+    return judge_adaptation(Along(path), example, folder, CONFIG, finish)
+
+
+def test_a_translation_towards_the_folder_is_good(example, folder):
+    verdict = judged(to_winter, example, folder)
+    assert verdict.is_good
+    assert verdict.figures["moved"] > 0.3
+    assert verdict.figures["detail_kept"] > 0.9
+    assert "of the way" in verdict.summary
+
+
+def test_doing_nothing_is_no_translation(example, folder):
+    verdict = judged(lambda x: x, example, folder)
+    assert not verdict.is_good
+    assert "adapt longer" in verdict.advice[0]
+    assert verdict.figures["moved"] == pytest.approx(0, abs=0.05)
+
+
+def test_going_the_wrong_way_is_said(example, folder):
+    assert "has not moved" in judged(lambda x: x - 1, example, folder).summary
+
+
+def test_noise_is_judged_where_a_photograph_is_wanted(example, folder):
+    noisy_winter = lambda x: noisy(to_winter(x))  # noqa: E731
+    as_strokes = judged(noisy_winter, example, folder, Finish.NETWORK)
+    assert as_strokes.is_good
+    assert "noise" not in as_strokes.figures
+
+
+def test_a_large_example_is_judged_at_the_size_of_a_preview(folder):
+    large = Image.effect_noise((3000, 2000), 80).convert("RGB")
+    assert judged(to_winter, large, folder).figures["moved"] != 0
