@@ -145,6 +145,7 @@ def make_trainer(tiny_network):
         optim=OptimConfig(learning_rate=1e-3, pool_size=3),  # noqa: B008 - frozen
         example_rate=1.0,
         shared_learns=True,
+        folder_learns=True,
         seed=0,
     ):
         import torch
@@ -165,6 +166,7 @@ def make_trainer(tiny_network):
             optim=optim,
             example_rate=example_rate,
             shared_learns=shared_learns,
+            folder_learns=folder_learns,
         )
         return Trainer(networks, PhaseTwo.begin(config), optim, seed=seed)
 

@@ -105,6 +105,15 @@ class Cycle(StrEnum):
     """B → A → B as well: a control."""
 
 
+class Pull(StrEnum):
+    """What draws the example's translation to the folder's look in phase II."""
+
+    DISCRIMINATOR = "discriminator"
+    """D_B, which goes on learning beside: the paper, eq. (6)."""
+    PATCHES = "patches"
+    """The statistics of the folder's patches; nothing but A's layers learns (decision 0016)."""
+
+
 class Finish(StrEnum):
     """What is done with the network's pixels."""
 
@@ -268,6 +277,8 @@ class LossWeights(Config):
     """L_cycle, eq. (5). Authors: 10."""
     weight_adversarial_ab: float = 2.0
     """L_GAN_AB, eq. (6). Authors: 1. Ours: decision 0010."""
+    weight_patch_ab: float = 0.0
+    """Patch distance of T_AB(x) to B, beside or in place of (6). Authors: none (decision 0016)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,6 +360,8 @@ class AdaptConfig(Config):
     (decision 0010)."""
     shared_learns: bool = True
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
+    folder_learns: bool = True
+    """Whether the folder's losses and D_B go on at all. Authors: yes (decision 0016)."""
     steps: int | None = 200
     """Optimiser steps; None where `minutes` is given."""
     minutes: float | None = None
@@ -357,6 +370,12 @@ class AdaptConfig(Config):
     """All chance comes from it and the number of the step (decision 0008)."""
     precision: Precision = Precision.AUTO
     """AUTO measures which is faster before the first step (decision 0007)."""
+
+    @property
+    def num_views_b(self) -> int:
+        """Views of the folder in one step: more than the batch, if their patches are looked at."""
+        more = NUM_MORE_FOR_PATCHES if self.weights.weight_patch_ab else 0
+        return self.optim.batch_size + more
 
     def __post_init__(self) -> None:
         _check(self.example_rate > 0, "example_rate must be positive")
@@ -376,6 +395,9 @@ def _check_seed(seed: int) -> None:
     _check(0 <= seed < 2**63, "seed must lie between 0 and 2**63 - 1")
 
 
+NUM_MORE_FOR_PATCHES = 5
+"""Views of the folder whose patches a translation's are held against, besides the batch: one view
+of one picture would not stand for the look."""
 EPOCHS_OF_THE_AUTHORS = 80
 """Passes over the folder in each phase of the authors' photo code: 60 constant, 20 decaying."""
 
@@ -430,23 +452,32 @@ def pretrain_preset(
     )
 
 
-def adapt_preset(model: PretrainConfig, *, num_pictures: int = 0) -> AdaptConfig:
+def adapt_preset(
+    model: PretrainConfig, *, num_pictures: int = 0, pull: Pull = Pull.DISCRIMINATOR
+) -> AdaptConfig:
     """Return phase II's settings that go with a model's.
 
     Args:
         model: phase I's settings.
         num_pictures: in the model's folder; the authors' number of steps follows from it.
+        pull: by D_B or by patches.
     """
     if model.preset is Preset.PAPER:
-        return AdaptConfig(
+        chosen = AdaptConfig(
             view=model.view,
             weights=LossWeights(weight_reconstruction_b=1.0, weight_adversarial_ab=1.0),
             optim=replace(model.optim, average_decay=0.98),
             steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
         )
-    fast = AdaptConfig()
-    return replace(
-        fast,
-        view=replace(fast.view, size=model.view.size),
-        optim=replace(fast.optim, batch_size=model.optim.batch_size),
-    )
+    else:
+        fast = AdaptConfig()
+        chosen = replace(
+            fast,
+            view=replace(fast.view, size=model.view.size),
+            optim=replace(fast.optim, batch_size=model.optim.batch_size),
+        )
+    if pull is Pull.PATCHES:
+        weights = replace(chosen.weights, weight_adversarial_ab=0.0, weight_patch_ab=10.0)
+        optim = replace(chosen.optim, learning_rate=4e-4)
+        chosen = replace(chosen, weights=weights, optim=optim, folder_learns=False)
+    return chosen

@@ -147,3 +147,20 @@ def test_fresh_under_the_name_of_a_model_is_refused(ost, trained, summer):
     assert run.code == 2
     assert "the name snow is taken by a model" in run.err
     assert Library(store_root()).manifest("snow").kind == "model"
+
+
+def test_a_pull_by_patches_is_another_training(ost, trained, summer):
+    by_patches = ("adapt", summer, "--steps", "2", "--pull", "patches", "--precision", "fp32")
+    assert ost(*by_patches).code == 0
+    refused = ost("adapt", summer, "--steps", "2", "--precision", "fp32")
+    assert refused.code == 2
+    assert "begun with other settings" in refused.err
+
+
+def test_it_ends_with_a_verdict(ost, trained, summer):
+    run = ost("adapt", summer, "--steps", "2", "--precision", "fp32")
+    assert "likely to be good:" in run.err or "may fall short:" in run.err
+    assert "of the way" in run.err or "has not moved" in run.err
+    again = ost("adapt", summer, "--steps", "2", "--precision", "fp32", "--json")
+    [adapted] = again.json["result"]["adaptations"]
+    assert adapted["verdict"].keys() == {"is_good", "summary", "advice", "figures"}

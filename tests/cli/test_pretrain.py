@@ -144,3 +144,23 @@ def test_help_shows_the_defaults_of_both_presets(ost):
     for preset in Preset:
         assert str(pretrain_preset(preset).view.size) in text
     assert str(pretrain_preset().steps) in text
+
+
+def test_it_ends_with_a_verdict_and_what_would_help(ost, winter):
+    run = ost("pretrain", winter, "--steps", "2", "--size", "32", "--precision", "fp32")
+    assert "may fall short: it gives its folder back with" in run.err
+    assert "→ train longer: the same command with --steps 4" in run.err
+    assert "→ add pictures of the look: 4 are few" in run.err
+
+
+def test_a_stopped_training_has_no_verdict(ost, winter, monkeypatch):
+    monkeypatch.setattr("ostcli.cli.signals.StopSignal.__call__", lambda self: True)
+    run = ost("pretrain", winter, "--steps", "4", "--size", "32", "--json")
+    assert run.code == 130
+    assert run.json["result"]["verdict"] is None
+
+
+def test_how_much_detail_goes_past_the_network_is_a_choice(ost, winter):
+    common = ("pretrain", winter, "--steps", "2", "--size", "32", "--precision", "fp32")
+    assert ost(*common, "--detail", "3").code == 0
+    assert "detail_radius 3 → 0" in ost(*common).err  # the small networks of the tests have none

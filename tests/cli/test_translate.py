@@ -198,7 +198,7 @@ def test_the_summary_knows_a_renamed_adaptation(ost, trained):
 def test_a_signal_keeps_what_is_done_and_the_same_command_goes_on(
     ost, trained, winter, monkeypatch, number, code
 ):
-    from ostcli.workflows import translate as workflow
+    from ostcli.workflows import batch as workflow
 
     encode, calls = workflow.encode_picture, []
 
@@ -221,7 +221,7 @@ def test_a_signal_keeps_what_is_done_and_the_same_command_goes_on(
 def test_a_want_of_memory_for_all_pictures_has_a_code_of_its_own(
     ost, trained, winter, monkeypatch, num_failing, code
 ):
-    from ostcli.workflows import translate as workflow
+    from ostcli.workflows import batch as workflow
 
     encode, calls = workflow.encode_picture, []
 

@@ -13,8 +13,10 @@ from ostcli.config import (
     NetworkConfig,
     Norm,
     OptimConfig,
+    Padding,
     Preset,
     PretrainConfig,
+    Pull,
     Reach,
     Upsampling,
     ViewConfig,
@@ -230,3 +232,21 @@ def test_the_fast_preset_keeps_b_in_phase_two_and_turns_only_the_example():
 
     assert config.weights.weight_reconstruction_b == model.weights.weight_reconstruction_b == 10
     assert (model.view.rotation, config.view.rotation) == (0.0, 7.0)
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_detail_goes_past_the_latent_for_photographs_only(preset):
+    style, structure = (pretrain_preset(preset, look).network for look in Look)
+    ours = preset is Preset.FAST
+    assert (style.detail_radius, structure.detail_radius) == (4 if ours else 0, 0)
+    assert style.padding is structure.padding is (Padding.REFLECT if ours else Padding.ZEROS)
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_a_pull_by_patches_asks_no_discriminator_and_teaches_a_alone(preset):
+    model = pretrain_preset(preset)
+    config, by_paper = adapt_preset(model, pull=Pull.PATCHES), adapt_preset(model)
+    assert config.weights.weight_adversarial_ab == by_paper.weights.weight_patch_ab == 0
+    assert config.weights.weight_patch_ab > 0
+    assert (config.folder_learns, by_paper.folder_learns) == (False, True)
+    assert config.num_views_b > by_paper.num_views_b == by_paper.optim.batch_size

@@ -15,6 +15,7 @@ from ostcli.config import (
     AdaptConfig,
     Birth,
     DeviceChoice,
+    Pull,
     Reach,
     adapt_preset,
 )
@@ -84,6 +85,14 @@ def adapt(
             rich_help_panel=options.ADVANCED,
         ),
     ] = _FAST.birth,
+    pull: Annotated[
+        Pull,
+        typer.Option(
+            help="What draws the example to the folder's look: the discriminator, as in the paper, "
+            "or the statistics of the folder's patches, in about half the time.",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = Pull.DISCRIMINATOR,
     json: options.Json = False,
 ) -> None:
     """Learn the look of ONE picture, the EXAMPLE, beside a model's: the adaptation.
@@ -98,7 +107,7 @@ def adapt(
     @options.sentences_for_wrong_settings()
     def config(opened: "Model") -> AdaptConfig:
         return replace(
-            adapt_preset(opened.config, num_pictures=opened.num_pictures),
+            adapt_preset(opened.config, num_pictures=opened.num_pictures, pull=pull),
             reach=reach,
             birth=birth,
             seed=seed,

@@ -10,7 +10,7 @@ from ostcli.cli import options
 from ostcli.cli.render import counted, duration, output_of
 from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, Finish
+from ostcli.config import DeviceChoice, Finish, Pull
 from ostcli.errors import InterruptedRun, UsageError
 
 OUT = Path("ost-evaluation")
@@ -106,6 +106,13 @@ def evaluate(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    pull: Annotated[
+        Pull,
+        typer.Option(
+            help="By what --model adapts: the discriminator, or the folder's patches.",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = Pull.DISCRIMINATOR,
     device: options.Device = DeviceChoice.AUTO,
     json: options.Json = False,
 ) -> None:
@@ -132,7 +139,7 @@ def evaluate(
             adaptation=adaptation,
             model=model,
             config=lambda opened: replace(
-                adapt_preset(opened.config, num_pictures=opened.num_pictures),
+                adapt_preset(opened.config, num_pictures=opened.num_pictures, pull=pull),
                 **options.budget(steps, None),
             ),
             yardsticks=Yardsticks(

@@ -73,6 +73,16 @@ def pretrain(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    detail: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="PIXELS",
+            help="Radius of the fine detail that goes past the network; 0 for none.",
+            show_default=f"{_FAST.network.detail_radius}; structure and paper 0",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Learn the look of a FOLDER of pictures, once: the model.
@@ -85,7 +95,11 @@ def pretrain(
     @options.sentences_for_wrong_settings()
     def config(num_pictures: int) -> PretrainConfig:
         chosen = pretrain_preset(preset, look, num_pictures=num_pictures, size=size)
-        network = replace(chosen.network, latent=latent or chosen.network.latent)
+        network = replace(
+            chosen.network,
+            latent=latent or chosen.network.latent,
+            detail_radius=chosen.network.detail_radius if detail is None else detail,
+        )
         return replace(
             chosen,
             network=network,

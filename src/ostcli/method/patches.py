@@ -14,7 +14,7 @@ from torch import Tensor
 SIZE = 7
 """Side of a patch, in pixels."""
 NUM_SCALES = 3
-"""Each half as large as the one before."""
+"""At most; each half as large as the one before, as long as it holds a patch."""
 NUM_PROJECTIONS = 32
 """Random directions at each scale."""
 
@@ -24,12 +24,13 @@ def patch_distance(pictures: Tensor, target: Tensor, generator: torch.Generator)
 
     Args:
         pictures: the gradient goes to them. Shape (N, 3, H, W), range [-1, 1].
-        target: what their patches should be like; any number and size, at least 28 pixels a side.
-            Shape (N', 3, H', W').
+        target: what their patches should be like; any number and size. Shape (N', 3, H', W').
         generator: draws directions and places; on the CPU.
+
+    Both at least 7 pixels a side.
     """
-    total = pictures.new_zeros(())
-    for _ in range(NUM_SCALES):
+    distances: list[Tensor] = []
+    while len(distances) < NUM_SCALES and min(*pictures.shape[2:], *target.shape[2:]) >= SIZE:
         directions = torch.randn(NUM_PROJECTIONS, 3, SIZE, SIZE, generator=generator)
         directions = F.normalize(directions.flatten(1)).reshape_as(directions).to(pictures)
         values = _project(pictures, directions)  # (P, places)
@@ -37,9 +38,9 @@ def patch_distance(pictures: Tensor, target: Tensor, generator: torch.Generator)
             wanted = _project(target, directions)
             places = torch.randint(wanted.shape[1], (values.shape[1],), generator=generator)
             wanted = wanted[:, places.to(wanted.device)].sort(1).values
-        total = total + (values.sort(1).values - wanted).abs().mean()
+        distances.append((values.sort(1).values - wanted).abs().mean())
         pictures, target = F.avg_pool2d(pictures, 2), F.avg_pool2d(target, 2)
-    return total / NUM_SCALES
+    return torch.stack(distances).mean()
 
 
 def _project(pictures: Tensor, directions: Tensor) -> Tensor:

@@ -3,19 +3,31 @@
 Legend: x_a views of the example, x_b views of the folder, (N, 3, H, W), range [-1, 1].
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from ostcli.config import Cycle, LossWeights, Reach
-from ostcli.method.losses import adversarial_loss, discriminator_loss, reconstruction_loss
+from ostcli.method.losses import (
+    adversarial_loss,
+    discriminator_loss,
+    flat_error,
+    reconstruction_loss,
+)
 from ostcli.method.networks import Networks
+from ostcli.method.patches import patch_distance
 from ostcli.method.phase_one import phase_one_step, phase_one_table
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, EXAMPLE, FOLDER, StepRecord, Table, parameters_of
 
 
 def phase_two_table(
-    networks: Networks, reach: Reach = Reach.DOMAIN_A, *, shared_learns: bool = True
+    networks: Networks,
+    reach: Reach = Reach.DOMAIN_A,
+    *,
+    shared_learns: bool = True,
+    folder_learns: bool = True,
 ) -> Table:
     """State which total changes which weights: selective back-propagation.
 
@@ -29,6 +41,7 @@ def phase_two_table(
             moments of its own (decision 0004).
         shared_learns: whether the folder's losses go on changing the shared layers; a row of
             Table 1.
+        folder_learns: whether the folder's losses and D_B's go on at all (decision 0016).
 
     Source: Benaim & Wolf 2018, the bars over E^S and G^S.
     """
@@ -37,6 +50,8 @@ def phase_two_table(
         example += parameters_of(networks.encoder_b, networks.decoder_b)
     if reach is Reach.EVERYTHING:
         example += parameters_of(networks.encoder_shared, networks.decoder_shared)
+    if not folder_learns:
+        return {EXAMPLE: example}
     table = {EXAMPLE: example, **phase_one_table(networks)}
     if not shared_learns:
         table[FOLDER] = parameters_of(networks.encoder_b, networks.decoder_b)
@@ -53,25 +68,33 @@ def phase_two_step(
     pool_ab: HistoryPool,
     generator: torch.Generator,
     cycle: Cycle = Cycle.ONE_WAY,
+    folder_learns: bool = True,
 ) -> StepRecord:
     """Run the networks on views of the example and of the folder; return every loss of phase II.
 
     Args:
         networks: with A's layers.
         x_a: views of the example. Shape (N, 3, H, W), range [-1, 1].
-        x_b: views of the folder. Shape (N, 3, H, W), range [-1, 1].
+        x_b: views of the folder: as many as of the example for its own losses, and any number
+            more, of which only patches are looked at. Shape (N + M, 3, H, W), range [-1, 1].
         weights: the factors of the losses.
         pool_bb: history of reconstructions for D_B; changed by this call.
         pool_ab: history of translations for D_B; changed by this call.
         generator: draws the latent noise and the pools' choices; on the CPU.
         cycle: which ways round; the paper goes one way, the others are rows of Table 1.
+        folder_learns: whether (1)–(3) and D_B's loss are computed; see `phase_two_table`.
 
     Source: Benaim & Wolf 2018, eq. (4)–(6), with (1)–(3) going on beside them.
     """
-    phase_one = phase_one_step(networks, x_b, weights=weights, pool_bb=pool_bb, generator=generator)
-
-    z_a = networks.encode_a(x_a).sample(generator)
-    recon_aa, trans_ab = networks.decode_both(z_a)
+    every_b, x_b = x_b, x_b[: len(x_a)]
+    folder = None
+    if folder_learns:
+        folder = phase_one_step(
+            networks, x_b, weights=weights, pool_bb=pool_bb, generator=generator
+        )
+    latent_a = networks.encode_a(x_a)
+    code_a = latent_a.sample(generator)
+    recon_aa, trans_ab = networks.decode_both(code_a)
 
     rec_a = reconstruction_loss(recon_aa, x_a)  # (4)
     pictures = {"x_a": x_a, "recon_aa": recon_aa, "trans_ab": trans_ab}
@@ -85,30 +108,35 @@ def phase_two_step(
         cycle_bab = networks.decode_b(networks.encode_a(trans_ba).sample(generator))
         cycles["cycle_b"] = reconstruction_loss(cycle_bab, x_b)
     gan_ab = adversarial_loss(networks.score_b(trans_ab))  # (6)
-
-    old_ab = pool_ab.exchange(trans_ab.detach(), generator)
-    dis_ab = discriminator_loss(phase_one.scores_b, networks.score_b(old_ab))
-
+    losses = {"rec_a": rec_a, **cycles, "gan_ab": gan_ab}
     example = (
         weights.weight_reconstruction_a * rec_a
         + weights.weight_cycle * sum(cycles.values())
         + weights.weight_adversarial_ab * gan_ab
     )
-    return StepRecord(
-        losses={
-            **phase_one.losses,
-            "rec_a": rec_a,
-            **cycles,
-            "gan_ab": gan_ab,
-            "dis_ab": dis_ab,
-        },
+    if weights.weight_patch_ab:
+        losses["patch_ab"] = patch_distance(trans_ab, every_b, generator)
+        example = example + weights.weight_patch_ab * losses["patch_ab"]
+    if folder is None:
+        return StepRecord(
+            losses=losses,
+            totals={EXAMPLE: example},
+            pictures=pictures,
+            scores_b=None,
+            latent_spread=latent_a.mean.std(),
+            flat_error=flat_error(x_a),
+        )
+
+    assert folder.scores_b is not None
+    old_ab = pool_ab.exchange(trans_ab.detach(), generator)
+    dis_ab = discriminator_loss(folder.scores_b, networks.score_b(old_ab))
+    return replace(
+        folder,
+        losses={**folder.losses, **losses, "dis_ab": dis_ab},
         totals={
             EXAMPLE: example,
-            FOLDER: phase_one.totals[FOLDER],
-            DISCRIMINATOR: phase_one.totals[DISCRIMINATOR] + dis_ab,
+            FOLDER: folder.totals[FOLDER],
+            DISCRIMINATOR: folder.totals[DISCRIMINATOR] + dis_ab,
         },
-        pictures={**phase_one.pictures, **pictures},
-        scores_b=phase_one.scores_b,
-        latent_spread=phase_one.latent_spread,
-        flat_error=phase_one.flat_error,
+        pictures={**folder.pictures, **pictures},
     )

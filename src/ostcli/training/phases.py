@@ -77,7 +77,12 @@ class PhaseTwo:
 
     def table(self, networks: Networks) -> Table:
         """Return which total reaches which weights."""
-        return phase_two_table(networks, self.config.reach, shared_learns=self.config.shared_learns)
+        return phase_two_table(
+            networks,
+            self.config.reach,
+            shared_learns=self.config.shared_learns,
+            folder_learns=self.config.folder_learns,
+        )
 
     def rate_of(self, total: str) -> float:
         """Return the rate of the weights that a total changes, by the learning rate."""
@@ -94,4 +99,5 @@ class PhaseTwo:
             pool_ab=self.pools["ab"],
             generator=generator,
             cycle=self.config.cycle,
+            folder_learns=self.config.folder_learns,
         )

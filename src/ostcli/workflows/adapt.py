@@ -206,7 +206,7 @@ def prepare_adaptation(
     )
     views_a = Views([picture], config.view, config.optim.batch_size, (config.seed, 1))
     view_b = replace(model.folder_view, size=config.view.size)
-    views_b = Views(model.folder_pictures, view_b, config.optim.batch_size, (config.seed, 0))
+    views_b = Views(model.folder_pictures, view_b, config.num_views_b, (config.seed, 0))
 
     def batch(step: int) -> Batch:
         return {"a": views_a.batch(step), "b": views_b.batch(step)}

@@ -4,11 +4,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import mode
 from time import monotonic
 from typing import Any
 
-import torch
 from PIL import Image
 
 from ostcli.config import AdaptConfig, DeviceChoice, Finish, ViewConfig, adapt_preset
@@ -20,7 +18,6 @@ from ostcli.images.find import FoundPicture, find_pictures
 from ostcli.images.folder import open_folder, reduce_to_working_size, spread
 from ostcli.images.read import read_picture
 from ostcli.images.sheet import contact_sheet
-from ostcli.method.networks import Networks
 from ostcli.paper.features import load_perceptual_network
 from ostcli.paper.scores import (
     PerceptualRuler,
@@ -33,10 +30,15 @@ from ostcli.paper.tables import markdown_table, table_of_scores
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
-from ostcli.workflows.adapt import adapt_in_memory
-from ostcli.workflows.finish import decide_finish
-from ostcli.workflows.stored import Model, open_adaptation, open_model, parent_of
-from ostcli.workflows.translator import Translator
+from ostcli.workflows.stored import Model
+from ostcli.workflows.ways import (
+    Way,
+    adapted_each,
+    by_one_adaptation,
+    by_stem,
+    made_already,
+    partner_of,
+)
 
 SEEN = ViewConfig()
 """Pictures are measured at their own size, at most at a megapixel."""
@@ -148,11 +150,11 @@ def evaluate(
     library, where = library or Library(store_root()), choose_device(device)
     found = _find(sources, on_event)[:count]
     if translations is not None:
-        way = _made_already(Path(translations))
+        way = made_already(Path(translations))
     elif model is None:
-        way = _by_one_adaptation(adaptation, library, where, on_event)
+        way = by_one_adaptation(adaptation, library, where, on_event)
     else:
-        way = _adapted_each(model, config, library, where, on_event, should_stop)
+        way = adapted_each(model, config, library, where, on_event, should_stop)
     folder = _pictures_of(yardsticks.folder or way.folder, on_event)
     network = yardsticks.weights and load_perceptual_network(yardsticks.weights)
     make_folder(out)  # Before the work, so that nothing is made in vain.
@@ -204,18 +206,6 @@ def values_of(result: EvaluateResult) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Way:
-    """A way to get results for a source."""
-
-    make: Callable[[FoundPicture, Image.Image], dict[str, Image.Image]]
-    """From a source, as found and as seen, to its results by name."""
-    folder: Path | None
-    """Where the pictures of B are, as far as that is known."""
-    finish_for: Callable[[Sequence[Image.Image]], Finish | None]
-    """What AUTO means for most of some sources."""
-
-
 @dataclass(kw_only=True)
 class _Bench:
     """What lies on the bench to be measured, each list in the order of the sources."""
@@ -228,69 +218,9 @@ class _Bench:
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def _made_already(folder: Path) -> _Way:
-    partners = _by_stem(folder)
-
-    def make(found: FoundPicture, source: Image.Image) -> dict[str, Image.Image]:
-        return {"translation": _partner(found, source, partners, folder)}
-
-    return _Way(make=make, folder=None, finish_for=lambda _: None)
-
-
-def _by_one_adaptation(
-    name: str | None, library: Library, device: torch.device, on_event: OnEvent
-) -> _Way:
-    opened = open_adaptation(name, library, on_event)
-    model = open_model(parent_of(opened, library), library, on_event=on_event)
-    networks = opened.networks.to(device)
-
-    def make(_: FoundPicture, source: Image.Image) -> dict[str, Image.Image]:
-        return _both_ways(source, model, networks)
-
-    return _Way(make=make, folder=Path(model.folder), finish_for=lambda _: opened.finish)
-
-
-def _adapted_each(
-    name: str,
-    config: AdaptConfig | Callable[[Model], AdaptConfig],
-    library: Library,
-    device: torch.device,
-    on_event: OnEvent,
-    should_stop: Callable[[], bool],
-) -> _Way:
-    model = open_model(name, library, on_event=on_event)
-    chosen = config if isinstance(config, AdaptConfig) else config(model)
-
-    def make(_: FoundPicture, source: Image.Image) -> dict[str, Image.Image]:
-        networks = adapt_in_memory(source, model, chosen, device, on_event, should_stop)
-        return _both_ways(source, model, networks)
-
-    def finish_for(sources: Sequence[Image.Image]) -> Finish:
-        decided = (decide_finish(source, model.texture, model.config.look) for source in sources)
-        return Finish(mode(facts["finish"] for facts in decided))
-
-    return _Way(make=make, folder=Path(model.folder), finish_for=finish_for)
-
-
-def _both_ways(source: Image.Image, model: Model, networks: Networks) -> dict[str, Image.Image]:
-    """Translate by the model as phase I left it, then by the adapted networks, in each finish."""
-    device = next(networks.parameters()).device
-    unadapted = model.networks.to(device)
-    ways = {
-        "unadapted": (unadapted, unadapted.reconstruct_bb, Finish.NETWORK),
-        "unadapted_finished": (unadapted, unadapted.reconstruct_bb, Finish.PHOTO),
-        "network": (networks, networks.translate_ab, Finish.NETWORK),
-        "finished": (networks, networks.translate_ab, Finish.PHOTO),
-    }
-    return {
-        name: Translator(owner, path, model.config.view, finish=finish).translate(source)
-        for name, (owner, path, finish) in ways.items()
-    }
-
-
 def _make_all(
     found: Sequence[FoundPicture],
-    way: _Way,
+    way: Way,
     controls: Controls,
     truth: Path | None,
     on_event: OnEvent,
@@ -304,12 +234,12 @@ def _make_all(
         InputError: no source can be used.
     """
     bench = _Bench()
-    truths = _by_stem(truth) if truth else {}
+    truths = by_stem(truth) if truth else {}
     for index, each in enumerate(found, start=1):
         at = monotonic()
         try:
             source = reduce_to_working_size(read_picture(each.path).image, SEEN)
-            true = [_partner(each, source, truths, truth)] if truth else []
+            true = [partner_of(each, source, truths, truth)] if truth else []
             made = way.make(each, source)
         except PictureError as error:
             bench.failed.append((each.path, error.reason))
@@ -350,26 +280,6 @@ def _pictures_of(folder: Path | None, on_event: OnEvent) -> list[Image.Image]:
             "results are held against real pictures of B", hint="give --folder with some"
         )
     return spread(open_folder(folder, SEEN, on_event), MOST_OF_FOLDER)
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    return {found.path.stem: found.path for found in find_pictures([folder])}
-
-
-def _partner(
-    found: FoundPicture, source: Image.Image, partners: Mapping[str, Path], folder: Path
-) -> Image.Image:
-    """Return the picture of the source's name in another folder, at the source's size.
-
-    Raises:
-        PictureError: there is none, or it cannot be read.
-    """
-    stem = found.path.stem
-    if stem not in partners:
-        raise PictureError(found.path, f"there is no picture called {stem} in {folder}")
-    partner = read_picture(partners[stem]).image
-    same = partner.size == source.size
-    return partner if same else partner.resize(source.size, Image.Resampling.LANCZOS)
 
 
 def _write(result: EvaluateResult, bench: _Bench) -> None:

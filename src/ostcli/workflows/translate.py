@@ -1,9 +1,9 @@
 """Pictures to pictures: `ost translate`."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -17,41 +17,32 @@ from ostcli.config import (
     Finish,
 )
 from ostcli.errors import (
-    ExitCode,
     InputError,
     OstError,
-    PictureError,
-    ResourceError,
-    StoreError,
     UsageError,
 )
 from ostcli.events import (
     Note,
     OnEvent,
-    PictureDone,
     PictureFailed,
-    PictureSkipped,
     ignore_events,
 )
-from ostcli.images.encode import encode_picture, suffix_for_source
+from ostcli.images.encode import suffix_for_source
 from ostcli.images.find import FoundPicture, find_pictures, plan_outputs, split_inputs
 from ostcli.images.read import Picture, read_picture
-from ostcli.store.durable import make_folder, write_file
+from ostcli.store.durable import make_folder
 from ostcli.store.library import Library, store_root
-from ostcli.training.device import choose_device, is_out_of_memory, prepare_arithmetic
+from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.workflows.adapt import adapt_in_memory
+from ostcli.workflows.batch import (
+    TranslatorFor,
+    encoded,
+    translate_each,
+    want_of_memory_named,
+)
 from ostcli.workflows.finish import decide_finish
 from ostcli.workflows.stored import Adaptation, open_adaptation, open_model, parent_of
 from ostcli.workflows.translator import Translator, path_to
-
-TranslatorFor = Callable[[Picture], Translator]
-"""What a picture is translated by: one for all, or one made for it."""
-
-
-class NoMemoryError(PictureError):
-    """There is not enough memory to translate one picture; smaller ones may do."""
-
-    exit_code = ExitCode.RESOURCES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +137,7 @@ def translate(
         if to is Direction.B and any(_is_another(picture, opened.example) for picture in found):
             on_event(Note(text=_advice(opened)))
     make_folder(folder)  # Before the work, so that no picture is translated in vain.
-    tally = _translate_each(
+    tally = translate_each(
         list(zip(found, outputs, strict=True)),
         read=lambda picture: _read(picture, opened, is_example=not given),
         translator_for=translator_for,
@@ -191,20 +182,9 @@ def translate_stream(
     library = library or Library(store_root())
     opened = _open_last(adaptation, library, on_event)
     translator = _shared(opened, to, finish, strength, choose_device(device))
-    with _want_of_memory_named(Path("the picture")):
+    with want_of_memory_named(Path("the picture")):
         picture = read_picture(source)
-        return _encoded(picture, translator(picture), suffix)
-
-
-@dataclass(kw_only=True)
-class _Tally:
-    """What a batch has come to so far; see `TranslateResult`."""
-
-    written: list[Path] = field(default_factory=list)
-    skipped: list[Path] = field(default_factory=list)
-    failed: list[tuple[Path, str]] = field(default_factory=list)
-    num_without_memory: int = 0
-    stopped: bool = False
+        return encoded(picture, translator(picture), suffix)
 
 
 def _open_last(name: str | None, library: Library, on_event: OnEvent) -> Adaptation:
@@ -245,72 +225,6 @@ def _advice(adaptation: Adaptation) -> str:
         f"all pictures go through {adaptation.name}, adapted to "
         f"{adaptation.example.path.name}; --adapt-each adapts to each one first and is better"
     )
-
-
-def _translate_each(
-    pairs: Sequence[tuple[FoundPicture, Path]],
-    *,
-    read: Callable[[FoundPicture], Picture],
-    translator_for: TranslatorFor,
-    overwrite: bool,
-    on_event: OnEvent,
-    should_stop: Callable[[], bool],
-) -> _Tally:
-    """Translate pictures to files, past every picture that cannot be."""
-    tally = _Tally()
-    for index, (picture, output) in enumerate(pairs, start=1):
-        if not overwrite and _is_there(output):
-            tally.skipped.append(output)
-            on_event(PictureSkipped(source=picture.path, output=output))
-            continue
-        began = time.monotonic()
-        try:
-            with _want_of_memory_named(picture.path):
-                source = read(picture)
-                translator = translator_for(source)
-                tally.stopped = should_stop()
-                if tally.stopped:
-                    break
-                data = _encoded(source, translator, output.suffix)
-            _write(picture.path, output, data)
-        except InputError as error:
-            reason = error.reason if isinstance(error, PictureError) else error.message
-            tally.num_without_memory += isinstance(error, NoMemoryError)
-            tally.failed.append((picture.path, reason))
-            on_event(PictureFailed(path=picture.path, reason=reason))
-            continue
-        tally.written.append(output)
-        on_event(
-            PictureDone(
-                source=picture.path,
-                output=output,
-                seconds=time.monotonic() - began,
-                index=index,
-                num_pictures=len(pairs),
-            )
-        )
-    return tally
-
-
-def _is_there(output: Path) -> bool:
-    try:
-        return output.exists()
-    except OSError:  # Such as a name that is too long; writing it will say so.
-        return False
-
-
-def _write(source: Path, output: Path, data: bytes) -> None:
-    """Write an output.
-
-    Raises:
-        PictureError: this one cannot be written; others may.
-        ResourceError: the disk is full.
-    """
-    try:
-        make_folder(output.parent)
-        write_file(output, data)
-    except StoreError as error:
-        raise PictureError(source, error.message, hint=error.hint) from error
 
 
 def _shared(
@@ -374,25 +288,3 @@ def _read(picture: FoundPicture, adaptation: Adaptation, *, is_example: bool) ->
     if is_example and adaptation.example_bytes is not None:
         return read_picture(BytesIO(adaptation.example_bytes))
     return read_picture(picture.path)
-
-
-def _encoded(source: Picture, translator: Translator, suffix: str) -> bytes:
-    result = translator.translate(source.image)
-    return encode_picture(result, suffix, alpha=source.alpha, exif=source.exif)
-
-
-@contextmanager
-def _want_of_memory_named(path: Path) -> Iterator[None]:
-    """Make an error about one picture of whatever runs out of memory: reading, network, writing."""
-    try:
-        yield
-    except PictureError as error:
-        if not isinstance(error.__cause__, MemoryError):
-            raise
-        raise NoMemoryError(path, error.reason, hint="make it smaller first") from error
-    except (RuntimeError, MemoryError, ResourceError) as error:
-        if not isinstance(error, ResourceError) and not is_out_of_memory(error):
-            raise
-        raise NoMemoryError(
-            path, "not enough memory to translate it", hint="make it smaller, or use --device cpu"
-        ) from error

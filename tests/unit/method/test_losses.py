@@ -8,6 +8,7 @@ import torch
 from ostcli.config import Cycle, LatentForm, LossWeights
 from ostcli.method.losses import adversarial_loss, discriminator_loss, kl_loss, reconstruction_loss
 from ostcli.method.networks import Latent, build_networks
+from ostcli.method.patches import patch_distance
 from ostcli.method.phase_one import phase_one_step
 from ostcli.method.phase_two import phase_two_step
 from ostcli.method.pool import HistoryPool
@@ -121,16 +122,17 @@ def one_step(networks, x_b, generator, pool=None):
     )
 
 
-def two_step(networks, batch, generator, cycle=Cycle.ONE_WAY):
+def two_step(networks, batch, generator, cycle=Cycle.ONE_WAY, patch=0.0, **options):
     return phase_two_step(
         networks,
         batch["a"],
         batch["b"],
-        weights=WEIGHTS,
+        weights=dataclasses.replace(WEIGHTS, weight_patch_ab=patch),
         pool_bb=HistoryPool(0),
         pool_ab=HistoryPool(0),
         generator=generator,
         cycle=cycle,
+        **options,
     )
 
 
@@ -212,6 +214,36 @@ def test_without_a_cycle_its_loss_is_left_out(networks, make_batch):
 
     assert not any(name.startswith("cycle") for name in loss)
     assert record.totals[EXAMPLE].item() == pytest.approx(7 * loss["rec_a"] + 13 * loss["gan_ab"])
+
+
+def test_the_patches_of_translations_are_held_against_every_view_of_the_folder(
+    networks, make_batch
+):
+    batch, generator = make_batch(), torch.Generator().manual_seed(0)
+    more = torch.cat([batch["b"], make_batch(1)["b"]])
+    plain = two_step(networks, batch, generator)
+    generator.manual_seed(0)
+    record = two_step(networks, {"a": batch["a"], "b": more}, generator, patch=17.0)
+
+    generator.manual_seed(0)
+    two_step(networks, batch, generator)
+    by_hand = patch_distance(plain.pictures["trans_ab"], more, generator)
+    assert record.losses["patch_ab"].item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert numbers(record.losses).items() >= numbers(plain.losses).items()
+    added = record.totals[EXAMPLE] - plain.totals[EXAMPLE]
+    assert added.item() == pytest.approx(17 * by_hand.item(), rel=1e-3)
+
+
+def test_where_the_folder_does_not_learn_its_losses_are_left_out(networks, make_batch):
+    record = two_step(networks, make_batch(), torch.Generator(), folder_learns=False)
+    loss = numbers(record.losses)
+
+    assert loss.keys() == {"rec_a", "cycle_a", "gan_ab"}
+    assert numbers(record.totals) == pytest.approx(
+        {EXAMPLE: 7 * loss["rec_a"] + 11 * loss["cycle_a"] + 13 * loss["gan_ab"]}
+    )
+    assert record.flat_error > 0
+    assert record.latent_spread > 0
 
 
 def test_phase_one_s_totals_are_the_weighted_sums(networks, make_batch):

@@ -14,6 +14,7 @@ NOTHING = dict.fromkeys(
         "weight_reconstruction_a",
         "weight_cycle",
         "weight_adversarial_ab",
+        "weight_patch_ab",
     ),
     0.0,
 )
@@ -60,6 +61,7 @@ def changed_parts(trainer, batches):
         ({"weight_reconstruction_a": 1.0}, Reach.DOMAIN_A, A),
         ({"weight_cycle": 1.0}, Reach.DOMAIN_A, A),
         ({"weight_adversarial_ab": 1.0}, Reach.DOMAIN_A, {"encoder_a"}),
+        ({"weight_patch_ab": 1.0}, Reach.DOMAIN_A, {"encoder_a"}),
     ],
 )
 def test_each_total_changes_the_weights_of_its_row_and_no_bit_of_others(
@@ -78,6 +80,15 @@ def test_shared_layers_that_do_not_learn_keep_every_bit(make_trainer, make_batch
     changed = changed_parts(trainer, [make_batch(step) for step in range(3)])
 
     assert changed == A | B | {"discriminator_b"}
+
+
+def test_where_the_folder_does_not_learn_nothing_but_a_changes(make_trainer, make_batch):
+    trainer = make_trainer(folder_learns=False, weights=LossWeights(weight_patch_ab=1.0))
+
+    changed = changed_parts(trainer, [make_batch(step) for step in range(3)])
+
+    assert changed == A
+    assert trainer.table.keys() == {EXAMPLE}
 
 
 def test_phase_one_changes_b_the_shared_layers_and_the_discriminator(make_trainer, make_batch):

@@ -30,11 +30,13 @@ from ostcli.events import (
 )
 from ostcli.store.exchange import export_file, import_file
 from ostcli.store.library import Library
+from ostcli.workflows import batch
 from ostcli.workflows import translate as module
 from ostcli.workflows.adapt import adapt
+from ostcli.workflows.batch import NoMemoryError
 from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.stored import open_adaptation, parent_of
-from ostcli.workflows.translate import NoMemoryError, translate, translate_stream
+from ostcli.workflows.translate import translate, translate_stream
 from ostcli.workflows.translator import Translator
 
 FINISHES = (Finish.PHOTO, Finish.NETWORK)
@@ -287,10 +289,15 @@ def test_a_picture_that_memory_does_not_hold_is_a_failed_one(convert, save, monk
     assert (result.num_without_memory, result.num_pictures) == (1, 1)
 
 
-@pytest.mark.parametrize("place", ["encode_picture", "adapt_in_memory", "read_picture"])
+@pytest.mark.parametrize(
+    ("owner", "place"),
+    [(batch, "encode_picture"), (module, "adapt_in_memory"), (module, "read_picture")],
+)
 @pytest.mark.parametrize("error", [MemoryError(), ResourceError("out of memory")])
-def test_memory_may_want_in_every_part_of_a_picture(convert, save, monkeypatch, place, error):
-    calls, part = [], getattr(module, place)
+def test_memory_may_want_in_every_part_of_a_picture(
+    convert, save, monkeypatch, owner, place, error
+):
+    calls, part = [], getattr(owner, place)
 
     def full_at_first(*given, **options):
         calls.append(given)
@@ -298,7 +305,7 @@ def test_memory_may_want_in_every_part_of_a_picture(convert, save, monkeypatch, 
             raise error
         return part(*given, **options)
 
-    monkeypatch.setattr(module, place, full_at_first)
+    monkeypatch.setattr(owner, place, full_at_first)
     result = convert(save("a.png"), save("b.png"), adapt_each=True, steps=1)
     assert [path.name for path, _ in result.failed] == ["a.png"]
     assert [path.name for path in result.outputs] == ["b.png"]
@@ -395,7 +402,7 @@ def test_a_full_disk_ends_the_batch(convert, save, monkeypatch):
     def full(path, _data):
         raise ResourceError(f"no space left for {path}")
 
-    monkeypatch.setattr(module, "write_file", full)
+    monkeypatch.setattr(batch, "write_file", full)
     with pytest.raises(ResourceError, match="no space left"):
         convert(save("a.png"), save("b.png"))
 
