@@ -410,6 +410,7 @@ def pretrain_preset(
     look: Look = Look.STYLE,
     *,
     num_pictures: int = 0,
+    of_photographs: bool = True,
     size: int | None = None,
 ) -> PretrainConfig:
     """Return phase I's settings for a preset.
@@ -418,6 +419,8 @@ def pretrain_preset(
         preset: the authors' settings, or ours for minutes on a laptop (decision 0001).
         look: sets how many stages are unshared.
         num_pictures: in the folder; the authors' number of steps follows from it.
+        of_photographs: whether the folder holds such; of paintings, no detail goes past the latent,
+            as strokes are detail that is to be made (decision 0014).
         size: training crop in pixels; None for the preset's own.
     """
     structure = look is Look.STRUCTURE
@@ -445,9 +448,11 @@ def pretrain_preset(
     return replace(
         fast,
         look=look,
-        network=replace(network, unshared_stages=2)
-        if structure
-        else replace(network, detail_radius=4),
+        network=replace(
+            network,
+            unshared_stages=2 if structure else 0,
+            detail_radius=4 if of_photographs and not structure else 0,
+        ),
         view=fast.view if size is None else replace(fast.view, size=size),
     )
 

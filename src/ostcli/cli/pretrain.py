@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from ostcli.config import (
     PretrainConfig,
     pretrain_preset,
 )
+
+if TYPE_CHECKING:
+    from ostcli.workflows.pretrain import FolderFacts
 
 _FAST = pretrain_preset()
 _PAPER = pretrain_preset(Preset.PAPER)
@@ -79,7 +82,7 @@ def pretrain(
             min=0,
             metavar="PIXELS",
             help="Radius of the fine detail that goes past the network; 0 for none.",
-            show_default=f"{_FAST.network.detail_radius}; structure and paper 0",
+            show_default=f"{_FAST.network.detail_radius} for photographs; else 0",
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
@@ -93,8 +96,14 @@ def pretrain(
     from ostcli.workflows.pretrain import pretrain as learn
 
     @options.sentences_for_wrong_settings()
-    def config(num_pictures: int) -> PretrainConfig:
-        chosen = pretrain_preset(preset, look, num_pictures=num_pictures, size=size)
+    def config(facts: "FolderFacts") -> PretrainConfig:
+        chosen = pretrain_preset(
+            preset,
+            look,
+            num_pictures=facts.num_pictures,
+            of_photographs=facts.of_photographs,
+            size=size,
+        )
         network = replace(
             chosen.network,
             latent=latent or chosen.network.latent,

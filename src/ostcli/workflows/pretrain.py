@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ostcli.config import DeviceChoice, PretrainConfig, pretrain_preset
+from ostcli.config import DeviceChoice, Look, PretrainConfig, pretrain_preset
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.folder import PictureFolder, open_folder, spread
 from ostcli.images.keepsake import make_keepsake
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
+from ostcli.images.texture import PHOTO_GAP_LIMIT
 from ostcli.method.networks import Networks, build_networks
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Manifest, check_name, slug
@@ -41,6 +42,26 @@ BUDGET = ("steps", "minutes")
 """What a continued training may change."""
 
 
+NOT_PHOTOGRAPHS = (
+    "the folder looks painted or drawn, so all detail is learned anew, strokes included; "
+    "--look structure is for maps, labels and drawings"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderFacts:
+    """What settings may depend on."""
+
+    num_pictures: int
+    texture: float
+    """How far the pictures are from photographs: `folder_texture`."""
+
+    @property
+    def of_photographs(self) -> bool:
+        """Whether they are photographs, in the median."""
+        return self.texture <= PHOTO_GAP_LIMIT
+
+
 @dataclass(frozen=True, kw_only=True)
 class PretrainResult(JobResult):
     """What `pretrain` came to."""
@@ -50,11 +71,14 @@ class PretrainResult(JobResult):
     """The unusable pictures with the reason of each."""
 
 
+def settings_for(facts: FolderFacts) -> PretrainConfig:
+    """Return the default settings for a folder."""
+    return pretrain_preset(num_pictures=facts.num_pictures, of_photographs=facts.of_photographs)
+
+
 def pretrain(
     folder: str | Path,
-    config: PretrainConfig | Callable[[int], PretrainConfig] = lambda n: pretrain_preset(
-        num_pictures=n
-    ),
+    config: PretrainConfig | Callable[[FolderFacts], PretrainConfig] = settings_for,
     *,
     name: str | None = None,
     fresh: bool = False,
@@ -70,7 +94,7 @@ def pretrain(
 
     Args:
         folder: pictures of the look, searched recursively.
-        config: the settings, or a function that gives them for a number of pictures.
+        config: the settings, or a function that gives them for what is known of the folder.
         name: of the model; the folder's if None.
         fresh: forget an earlier training of that name; its model stays until the first save.
         device: where to train.
@@ -92,14 +116,21 @@ def pretrain(
     folder = Path(folder)
     where, processor = folder.resolve(), choose_device(device)
     name = check_name(name or name_for(where, library))
-    _of_this_folder(library, name, where, fresh)  # Refused before every picture is decoded.
-    chosen = config if isinstance(config, PretrainConfig) else config(1)
+    begun = _of_this_folder(library, name, where, fresh)  # Refused before pictures are decoded.
+    unknown = FolderFacts(num_pictures=1, texture=0.0)
+    chosen = config if isinstance(config, PretrainConfig) else config(unknown)
     pictures = open_folder(folder, chosen.view, on_event)
+    texture = begun and begun.facts.get("texture")  # A few more pictures change no setting.
+    if not isinstance(texture, float):
+        texture = folder_texture(pictures)
+    facts = FolderFacts(num_pictures=len(pictures), texture=texture)
     if not isinstance(config, PretrainConfig):
-        chosen = config(len(pictures))
+        chosen = config(facts)
+        if not facts.of_photographs and chosen.look is Look.STYLE:
+            on_event(Note(text=NOT_PHOTOGRAPHS))
     with library.lock(name):
         earlier = _earlier(library, name, where, chosen, pictures, fresh, on_event)
-        job = _make_job(name, where, chosen, pictures, processor, earlier)
+        job = _make_job(name, where, chosen, pictures, facts, processor, earlier)
         result = run_job(job, library, on_event, should_stop)
     return PretrainResult(**vars(result), num_pictures=len(pictures), failed=pictures.failed)
 
@@ -160,6 +191,7 @@ def _make_job(
     folder: Path,
     config: PretrainConfig,
     pictures: PictureFolder,
+    known: FolderFacts,
     device: torch.device,
     earlier: Manifest | None,
 ) -> Job:
@@ -182,7 +214,7 @@ def _make_job(
         "fingerprint": pictures.fingerprint,
         "num_pictures": len(pictures),
         "num_failed": len(pictures.failed),
-        "texture": folder_texture(pictures),
+        "texture": known.texture,
     }
     return Job(
         name=name,

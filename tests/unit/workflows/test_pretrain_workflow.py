@@ -22,8 +22,9 @@ from ostcli.images.keepsake import NUM_CROPS
 from ostcli.method.losses import reconstruction_loss
 from ostcli.store.library import Library
 from ostcli.store.reading import LOG
+from ostcli.workflows import pretrain as module
 from ostcli.workflows.load import load_model
-from ostcli.workflows.pretrain import name_for, pretrain
+from ostcli.workflows.pretrain import name_for, pretrain, settings_for
 
 
 @pytest.fixture
@@ -287,8 +288,37 @@ def test_a_damaged_save_is_made_good_from_the_one_before(
 
 
 def test_settings_may_follow_from_the_number_of_pictures(learn, winter, phase_one):
-    result = learn(winter, lambda n: replace(phase_one, steps=max(2, n - 1)))
+    result = learn(winter, lambda facts: replace(phase_one, steps=max(2, facts.num_pictures - 1)))
     assert result.step == 4
+
+
+@pytest.mark.parametrize(("texture", "radius"), [(-0.5, 4), (0.5, 0)])
+def test_detail_goes_past_the_network_in_a_folder_of_photographs_alone(
+    learn, library, winter, phase_one, monkeypatch, texture, radius
+):
+    monkeypatch.setattr(module, "folder_texture", lambda _: texture)
+    events = Collected()
+
+    def small(facts):
+        network = settings_for(facts).network
+        assert facts.texture in (texture, 0.0)
+        return replace(
+            phase_one, network=replace(phase_one.network, detail_radius=network.detail_radius)
+        )
+
+    learn(winter, small, on_event=events)
+    assert library.manifest("winter").config["network"]["detail_radius"] == radius
+    assert any("painted" in note.text for note in events.of(Note)) == (radius == 0)
+
+
+def test_a_training_goes_on_with_the_texture_that_it_began_with(
+    learn, library, winter, phase_one, monkeypatch, stop_after
+):
+    monkeypatch.setattr(module, "folder_texture", lambda _: -0.5)
+    learn(winter, should_stop=stop_after(2))
+    monkeypatch.setattr(module, "folder_texture", lambda _: pytest.fail("looked again"))
+    assert learn(winter).finished
+    assert library.manifest("winter").facts["texture"] == -0.5
 
 
 def test_pictures_that_cannot_be_read_are_named(learn, winter):
