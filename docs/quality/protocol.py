@@ -9,7 +9,7 @@ DATA holds `summer2winter/`, `monet2photo/`, `maps/`, `facades/` and `perceptual
 phase I on the folder with the default settings, phase II on each source, every figure of
 `ost evaluate` beside the controls. RESULTS gets a JSON file, a table and a sheet per task, and
 `README.md` with all of them; a task that is there already is passed over, so a run that was stopped
-goes on. Pictures that have to be made go to `ost-protocol/` (`--work DIR`), models to the store.
+goes on. Models and pictures that have to be made go to `ost-protocol/` (`--work DIR`).
 """
 
 import argparse
@@ -18,7 +18,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
@@ -28,12 +28,14 @@ from ostcli.config import AdaptConfig, Look, PretrainConfig, adapt_preset, pretr
 from ostcli.images.find import find_pictures
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
 from ostcli.method.networks import build_networks
-from ostcli.store.library import Library, store_root
+from ostcli.store.library import Library
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
 from ostcli.training.trainer import Trainer
 from ostcli.workflows import demo
 from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
-from ostcli.workflows.pretrain import pretrain
+from ostcli.workflows.pretrain import FolderFacts, pretrain
+
+Settings = TypeVar("Settings", PretrainConfig, AdaptConfig)
 
 PHASE_ONE_STEPS = 1500
 """Four minutes on two cores with AVX-512, twelve on two slow ones without."""
@@ -50,8 +52,8 @@ class Task:
     folder: Path
     sources: Path
     yardsticks: Yardsticks
-    phase_one: PretrainConfig
-    phase_two: AdaptConfig
+    phase_one: Callable[[FolderFacts], PretrainConfig]
+    phase_two: Callable[[PretrainConfig], AdaptConfig]
 
 
 def seasons(to: str, data: Path, steps: int) -> Task:
@@ -95,16 +97,17 @@ def scenes(seed: int, work: Path) -> Task:
         folder=winters,
         sources=summers,
         yardsticks=Yardsticks(folder=winters, truth=truths),
-        phase_one=replace(demo.PHASE_ONE, seed=seed),
-        phase_two=replace(demo.PHASE_TWO, seed=seed),
+        phase_one=lambda _: replace(demo.PHASE_ONE, seed=seed),
+        phase_two=lambda _: replace(demo.PHASE_TWO, seed=seed),
     )
 
 
+def _scenes_of(seed: int) -> Callable[[Path, Path, int], Task]:
+    return lambda _data, work, _steps: scenes(seed, work)
+
+
 TASKS: dict[str, Callable[[Path, Path, int], Task]] = {
-    **{
-        f"scenes-{seed}": lambda _data, work, _steps, seed=seed: scenes(seed, work)
-        for seed in SCENE_SEEDS
-    },
+    **{f"scenes-{seed}": _scenes_of(seed) for seed in SCENE_SEEDS},
     "summer-to-winter": lambda data, _work, steps: seasons("B", data, steps),
     "winter-to-summer": lambda data, _work, steps: seasons("A", data, steps),
     "photo-to-monet": lambda data, _work, steps: paintings("A", data, steps),
@@ -128,54 +131,63 @@ def _unpaired(pictures: Path, to: str, steps: int) -> Task:
 
 
 def _task(look: Look, steps: int, *, folder: Path, sources: Path, **yardsticks: Path) -> Task:
-    phase_one = replace(pretrain_preset(look=look, num_pictures=len(_below(folder))), steps=steps)
-    phase_two = adapt_preset(phase_one, num_pictures=len(_below(folder)))
+    def phase_one(facts: FolderFacts) -> PretrainConfig:
+        preset = pretrain_preset(look=look, of_photographs=facts.of_photographs)
+        return replace(preset, steps=steps)
+
     return Task(
         folder=folder,
         sources=sources,
         yardsticks=Yardsticks(folder=folder, **yardsticks),
         phase_one=phase_one,
-        phase_two=replace(phase_two, steps=PHASE_TWO_STEPS),
+        phase_two=lambda model: replace(adapt_preset(model), steps=PHASE_TWO_STEPS),
     )
 
 
-def changed(task: Task, settings: Sequence[str]) -> Task:
-    """Return a task with other settings, such as "one.network.detail_radius=0"."""
-    records = {"one": task.phase_one.to_json(), "two": task.phase_two.to_json()}
+def changed(config: Settings, phase: str, settings: Sequence[str]) -> Settings:
+    """Return a phase's settings with those changed that name it: "one.network.detail_radius=0"."""
+    values = config.to_json()
     for setting in settings:
         path, _, value = setting.partition("=")
-        *parents, field = path.split(".")
-        place: Any = records
+        named, *parents, field = path.split(".")
+        if named != phase:
+            continue
+        place: Any = values
         for parent in parents:
             place = place[parent]
         assert field in place, f"there is no setting {path}"
         is_json = value[:1].isdigit() or value in ("true", "false", "null")
         place[field] = json.loads(value) if is_json else value
-    return replace(
-        task,
-        phase_one=PretrainConfig.from_json(records["one"]),
-        phase_two=AdaptConfig.from_json(records["two"]),
-    )
+    return type(config).from_json(values)
 
 
-def run_task(name: str, task: Task, data: Path, out: Path, count: int) -> None:
+def run_task(name: str, task: Task, options: argparse.Namespace) -> None:
     """Train, adapt to each source, and write what it came to."""
-    library = Library(store_root())
-    trained = pretrain(task.folder, task.phase_one, name=name, library=library)
+    out, settings = options.out, options.settings
+    library = Library(options.work / "store" / out.name)  # Each set of settings has its own models.
+    trained = pretrain(
+        task.folder,
+        lambda facts: changed(task.phase_one(facts), "one", settings),
+        name=name,
+        library=library,
+    )
+    phase_one = PretrainConfig.from_json(library.manifest(name).config)
+    phase_two = changed(task.phase_two(phase_one), "two", settings)
     result = evaluate(
         task.sources,
         model=name,
-        config=task.phase_two,
-        yardsticks=replace(task.yardsticks, weights=data / "perceptual"),
-        count=count,
+        config=phase_two,
+        yardsticks=replace(task.yardsticks, weights=options.data / "perceptual"),
+        count=options.count,
         out=out / "work",
         library=library,
     )
     assert result is not None
     record = {
         "task": name,
-        "phase_one": _budget(task.phase_one, PhaseOne.begin(task.phase_one)),
-        "phase_two": _budget(task.phase_two, PhaseTwo.begin(task.phase_two), task.phase_one),
+        "settings": settings,
+        "phase_one": _budget(phase_one, PhaseOne.begin(phase_one)),
+        "phase_two": _budget(phase_two, PhaseTwo.begin(phase_two), phase_one),
         "seconds_phase_one": round(trained.seconds, 1),
         **{key: value for key, value in values_of(result).items() if key not in ("sheet", "table")},
     }
@@ -194,9 +206,13 @@ def _budget(
     assert isinstance(owner, PretrainConfig)
     networks = build_networks(owner.network, with_domain_a=model is not None)
     trainer = Trainer(networks, phase, config.optim, seed=0)
-    views = torch.zeros(config.optim.batch_size, 3, size, size)
+    num_b = config.num_views_b if isinstance(config, AdaptConfig) else config.optim.batch_size
+    batch = {
+        domain: torch.zeros(number, 3, size, size)
+        for domain, number in (("a", config.optim.batch_size), ("b", num_b))
+    }
     with FlopCounterMode(display=False) as counter:
-        trainer.do_step({"a": views, "b": views}, 1.0)
+        trainer.do_step(batch, 1.0)
     flop = counter.get_total_flops()
     return {
         "steps": config.steps,
@@ -246,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="where tables and sheets go")
-    parser.add_argument("--work", type=Path, default=Path("ost-protocol"), help="pictures made")
+    parser.add_argument("--work", type=Path, default=Path("ost-protocol"), help="models")
     parser.add_argument("--task", choices=TASKS, action="append", help="one task; all if not given")
     parser.add_argument("--set", action="append", default=[], dest="settings", help="FIELD=VALUE")
     parser.add_argument("--steps", type=int, default=PHASE_ONE_STEPS, help="of phase I")
@@ -255,9 +271,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.task or TASKS:
         if not (options.out / f"{name}.json").exists():
-            task = TASKS[name](options.data, options.work, options.steps)
-            task = changed(task, options.settings)
-            run_task(name, task, options.data, options.out, options.count)
+            run_task(name, TASKS[name](options.data, options.work, options.steps), options)
         write_summary(options.out)
 
 

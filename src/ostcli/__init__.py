@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ostcli.workflows.evaluate import Yardsticks as Yardsticks
     from ostcli.workflows.evaluate import evaluate as evaluate
     from ostcli.workflows.load import load_model as load_model
+    from ostcli.workflows.pretrain import FolderFacts as FolderFacts
     from ostcli.workflows.pretrain import pretrain as pretrain
     from ostcli.workflows.translate import translate as translate
 
@@ -44,6 +45,7 @@ _HOME = {
     "PretrainConfig": "ostcli.config",
     "adapt_preset": "ostcli.config",
     "pretrain_preset": "ostcli.config",
+    "FolderFacts": "ostcli.workflows.pretrain",
     "Yardsticks": "ostcli.workflows.evaluate",
     "adapt": "ostcli.workflows.adapt",
     "evaluate": "ostcli.workflows.evaluate",

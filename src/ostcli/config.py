@@ -379,6 +379,11 @@ class AdaptConfig(Config):
 
     def __post_init__(self) -> None:
         _check(self.example_rate > 0, "example_rate must be positive")
+        _check(
+            self.folder_learns or self.reach is Reach.DOMAIN_A,
+            "where the folder does not learn, as with a pull by patches, the example may change no "
+            "layers but its own",
+        )
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
 
@@ -420,7 +425,8 @@ def pretrain_preset(
         look: sets how many stages are unshared.
         num_pictures: in the folder; the authors' number of steps follows from it.
         of_photographs: whether the folder holds such; of paintings, no detail goes past the latent,
-            as strokes are detail that is to be made (decision 0014).
+            as strokes are detail that is to be made, and the latent is twice as fine instead
+            (decisions 0014, 0017).
         size: training crop in pixels; None for the preset's own.
     """
     structure = look is Look.STRUCTURE
@@ -445,14 +451,16 @@ def pretrain_preset(
         )
     fast = PretrainConfig()
     network = replace(fast.network, padding=Padding.REFLECT)
+    if structure:
+        network = replace(network, unshared_stages=2)
+    elif of_photographs:
+        network = replace(network, detail_radius=4)
+    else:
+        network = replace(network, num_stages=1)
     return replace(
         fast,
         look=look,
-        network=replace(
-            network,
-            unshared_stages=2 if structure else 0,
-            detail_radius=4 if of_photographs and not structure else 0,
-        ),
+        network=network,
         view=fast.view if size is None else replace(fast.view, size=size),
     )
 

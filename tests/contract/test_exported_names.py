@@ -10,7 +10,7 @@ import ostcli
 EXPORTED = {
     "__version__", "pretrain", "adapt", "translate", "load_model", "PretrainConfig", "AdaptConfig",
     "pretrain_preset", "adapt_preset", "Direction", "Finish", "Look", "Preset",
-    "evaluate", "Yardsticks",
+    "evaluate", "Yardsticks", "FolderFacts",
 }  # fmt: skip
 
 

@@ -243,6 +243,15 @@ def test_detail_goes_past_the_latent_for_photographs_only(preset):
 
 
 @pytest.mark.parametrize("preset", Preset)
+def test_a_folder_of_paintings_has_a_finer_latent_and_no_detail_past_it(preset):
+    painted = pretrain_preset(preset, of_photographs=False).network
+    ours = preset is Preset.FAST
+    assert (painted.num_stages, painted.detail_radius) == (1 if ours else 2, 0)
+    drawn = pretrain_preset(preset, Look.STRUCTURE, of_photographs=False)
+    assert drawn == pretrain_preset(preset, Look.STRUCTURE)
+
+
+@pytest.mark.parametrize("preset", Preset)
 def test_a_pull_by_patches_asks_no_discriminator_and_teaches_a_alone(preset):
     model = pretrain_preset(preset)
     config, by_paper = adapt_preset(model, pull=Pull.PATCHES), adapt_preset(model)
@@ -250,3 +259,5 @@ def test_a_pull_by_patches_asks_no_discriminator_and_teaches_a_alone(preset):
     assert config.weights.weight_patch_ab > 0
     assert (config.folder_learns, by_paper.folder_learns) == (False, True)
     assert config.num_views_b > by_paper.num_views_b == by_paper.optim.batch_size
+    with pytest.raises(ValueError, match="no layers but its own"):
+        dataclasses.replace(config, reach=Reach.EVERYTHING)

@@ -14,6 +14,8 @@ from ostcli.config import DeviceChoice, Finish, Pull
 from ostcli.errors import InterruptedRun, UsageError
 
 OUT = Path("ost-evaluation")
+OF_TRUTH = ("error", "detail", "within")
+"""The figures that --truth is for."""
 
 
 def evaluate(
@@ -122,15 +124,16 @@ def evaluate(
     """
     from ostcli.cli.progress import listen
     from ostcli.config import adapt_preset
+    from ostcli.paper.scores import known_figures
     from ostcli.paper.tables import table_of_scores
     from ostcli.workflows.evaluate import Yardsticks, values_of
     from ostcli.workflows.evaluate import evaluate as measure
 
     output = output_of(context, as_json=json)
-    if steps is not None and model is None:
+    if model is None and (steps is not None or pull is not Pull.DISCRIMINATOR):
         raise UsageError(
-            "--steps is how long --model adapts to each picture",
-            hint="add --model NAME, or leave out --steps",
+            "--steps and --pull say how --model adapts to each picture",
+            hint="add --model NAME, or leave them out",
         )
     with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
         result = measure(
@@ -158,8 +161,11 @@ def evaluate(
             terminated=stop.terminated,
         )
     output.result(values_of(result))
-    headings, rows = table_of_scores(result.scores)
-    output.table(headings, rows, folding=())
+    known = known_figures(list(result.scores.values()))
+    of_truth = [figure for figure in known if figure in OF_TRUTH]
+    for figures in ([figure for figure in known if figure not in OF_TRUTH], of_truth):
+        if figures:  # Two tables: one of all would be too wide for a terminal.
+            output.table(*table_of_scores(result.scores, figures), folding=(0,))
     if result.classifier_accuracy is not None:
         output.say(
             f"P(B) is by a classifier that is right on {result.classifier_accuracy:.0%} of the "

@@ -19,6 +19,7 @@ class Controls:
 
     def __init__(self, folder: Sequence[Image.Image]) -> None:
         self._folder = folder
+        self._means: dict[tuple[int, int], Image.Image] = {}
 
     def results(self, source: Image.Image) -> dict[str, Image.Image]:
         """Return each control's result by its name, at the source's size. RGB."""
@@ -38,26 +39,32 @@ class Controls:
 
     def mean_of_folder(self, size: tuple[int, int]) -> Image.Image:
         """Return the mean of the folder's pictures, each cropped and scaled to width and height."""
-        total = sum(pixels_of(picture) for picture in self._fitted(size))
-        return picture_of(np.asarray(total) / len(self._folder))
+        if size not in self._means:
+            total = sum(pixels_of(_fitted(picture, size)) for picture in self._folder)
+            self._means = {size: picture_of(np.asarray(total) / len(self._folder))}
+        return self._means[size]
 
     def nearest_in_folder(self, source: Image.Image) -> Image.Image:
         """Return the folder's picture that differs least from the colour-matched source."""
         matched = self.colour_match(source)
-        fitted = self._fitted(source.size)
-        return min(fitted, key=lambda picture: mean_absolute_error(picture, matched))
+        nearest = min(
+            self._folder,
+            key=lambda one: mean_absolute_error(_fitted(one, source.size), matched),
+        )
+        return _fitted(nearest, source.size)
 
     @cached_property
     def _colours(self) -> tuple[Pixels, Pixels]:
         """Mean and deviation of each channel over every pixel of the folder."""
-        pictures = [pixels_of(picture).reshape(-1, 3) for picture in self._folder]
-        number = sum(len(pixels) for pixels in pictures)
-        mean = np.asarray(sum(pixels.sum(0) for pixels in pictures)) / number
-        square = np.asarray(sum(((pixels - mean) ** 2).sum(0) for pixels in pictures)) / number
-        return mean, np.sqrt(square)
+        total, squares, number = np.zeros(3), np.zeros(3), 0
+        for picture in self._folder:
+            pixels = pixels_of(picture).reshape(-1, 3)
+            total += pixels.sum(0)
+            squares += (pixels * pixels).sum(0)
+            number += len(pixels)
+        mean = total / number
+        return mean, np.sqrt(np.maximum(squares / number - mean * mean, 0))
 
-    def _fitted(self, size: tuple[int, int]) -> list[Image.Image]:
-        return [
-            picture if picture.size == size else ImageOps.fit(picture, size)
-            for picture in self._folder
-        ]
+
+def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return picture if picture.size == size else ImageOps.fit(picture, size)

@@ -260,7 +260,7 @@ def _picture(planes: Tensor, detail: Tensor | None) -> Tensor:
         detail: see `Code`.
 
     Returns:
-        Shape (N, 3, H, W), float32, range [-1, 1], with detail a little beyond.
+        Shape (N, 3, H, W), float32, range [-1, 1]; detail may reach beyond it, as the gain is free.
     """
     if detail is None:
         return torch.tanh(planes.float())

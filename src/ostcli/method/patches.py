@@ -29,6 +29,7 @@ def patch_distance(pictures: Tensor, target: Tensor, generator: torch.Generator)
 
     Both at least 7 pixels a side.
     """
+    pictures, target = pictures.float(), target.float()
     distances: list[Tensor] = []
     while len(distances) < NUM_SCALES and min(*pictures.shape[2:], *target.shape[2:]) >= SIZE:
         directions = torch.randn(NUM_PROJECTIONS, 3, SIZE, SIZE, generator=generator)
@@ -44,4 +45,5 @@ def patch_distance(pictures: Tensor, target: Tensor, generator: torch.Generator)
 
 
 def _project(pictures: Tensor, directions: Tensor) -> Tensor:
-    return F.conv2d(pictures, directions).transpose(0, 1).flatten(1)
+    with torch.autocast(pictures.device.type, enabled=False):  # Losses are computed in float32.
+        return F.conv2d(pictures, directions).transpose(0, 1).flatten(1)

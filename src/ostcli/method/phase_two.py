@@ -107,16 +107,18 @@ def phase_two_step(
         trans_ba = networks.decode_a(networks.encode_b(x_b).sample(generator))
         cycle_bab = networks.decode_b(networks.encode_a(trans_ba).sample(generator))
         cycles["cycle_b"] = reconstruction_loss(cycle_bab, x_b)
-    gan_ab = adversarial_loss(networks.score_b(trans_ab))  # (6)
-    losses = {"rec_a": rec_a, **cycles, "gan_ab": gan_ab}
+    pulls = {}
+    if folder_learns or weights.weight_adversarial_ab:
+        pulls["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
+    if weights.weight_patch_ab:
+        pulls["patch_ab"] = patch_distance(trans_ab, every_b, generator)
+    factors = {"gan_ab": weights.weight_adversarial_ab, "patch_ab": weights.weight_patch_ab}
+    losses = {"rec_a": rec_a, **cycles, **pulls}
     example = (
         weights.weight_reconstruction_a * rec_a
         + weights.weight_cycle * sum(cycles.values())
-        + weights.weight_adversarial_ab * gan_ab
+        + sum(factors[name] * pull for name, pull in pulls.items())
     )
-    if weights.weight_patch_ab:
-        losses["patch_ab"] = patch_distance(trans_ab, every_b, generator)
-        example = example + weights.weight_patch_ab * losses["patch_ab"]
     if folder is None:
         return StepRecord(
             losses=losses,

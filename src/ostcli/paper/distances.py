@@ -14,6 +14,11 @@ from torch import Tensor
 
 from ostcli.paper.features import Features
 
+LEAST_DEVIATION = 1e-5
+"""Share of the median deviation below which a channel is dead."""
+MOST_DEVIATIONS = 10.0
+"""A value further from the mean counts as this far: a nearly dead channel must not decide alone."""
+
 
 def content_distance(source: Features, result: Features) -> float:
     """Return how much of a picture's features has changed: ‖φ(s) − φ(r)‖² ÷ ‖φ(s)‖².
@@ -33,17 +38,16 @@ def content_distance(source: Features, result: Features) -> float:
     )
 
 
-def mean_grams(pictures: Sequence[Features]) -> list[Tensor]:
-    """Return the average Gram matrix of pictures, by layer. Shape (C, C)."""
-    layers = zip(*pictures, strict=True)
-    return [torch.stack([_gram(one) for one in layer]).mean(0) for layer in layers]
+def gram_matrices(features: Features) -> list[Tensor]:
+    """Return a picture's Gram matrices, by layer, divided by the number of places. Shape (C, C)."""
+    return [layer @ layer.T / layer.shape[1] for layer in features]
 
 
 def style_distance(grams: Sequence[Tensor], target: Sequence[Tensor]) -> float:
     """Return the distance between average Gram matrices: Σ over layers of ‖G − G_B‖ ÷ ‖G_B‖.
 
     Args:
-        grams: of the results; see `mean_grams`.
+        grams: of the results, averaged over pictures.
         target: of the folder's pictures.
 
     Source: Gatys et al. 2016; Benaim & Wolf 2018, Table 2.
@@ -67,7 +71,7 @@ def kernel_distance(results: Tensor, target: Tensor) -> float:
 
     About 0 for two samples of one distribution, and as often below it as above. Every value is
     standardised by its mean and deviation over the target first, since SqueezeNet's channels differ
-    in size by thousands.
+    in size by thousands; dead ones are left out.
 
     Args:
         results, target: summaries of pictures, two of each at least. Shape (pictures, values).
@@ -77,14 +81,14 @@ def kernel_distance(results: Tensor, target: Tensor) -> float:
     """
     if min(len(results), len(target)) < 2:
         raise ValueError("KID needs two pictures on either side")
-    mean, deviation = target.mean(0), target.std(0, correction=0).clamp(min=1e-12)
-    results, target = (results - mean) / deviation, (target - mean) / deviation
+    mean, deviation = target.mean(0), target.std(0, correction=0)
+    alive = deviation > LEAST_DEVIATION * deviation.median()
+    results, target = (
+        ((each - mean)[:, alive] / deviation[alive]).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+        for each in (results, target)
+    )
     within = _mean_of_pairs(_kernel(results, results)) + _mean_of_pairs(_kernel(target, target))
     return float(within - 2 * _kernel(results, target).mean())
-
-
-def _gram(layer: Tensor) -> Tensor:
-    return layer @ layer.T / layer.shape[1]
 
 
 def _kernel(one: Tensor, other: Tensor) -> Tensor:
@@ -94,4 +98,4 @@ def _kernel(one: Tensor, other: Tensor) -> Tensor:
 def _mean_of_pairs(kernel: Tensor) -> Tensor:
     """Return the mean over pairs of two different pictures."""
     number = len(kernel)
-    return (kernel.sum() - kernel.trace()) / (number * (number - 1))
+    return (kernel - kernel.diag().diag()).sum() / (number * (number - 1))

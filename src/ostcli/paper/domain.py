@@ -1,5 +1,6 @@
 """How likely a picture is of the folder's domain: a classifier between the two looks."""
 
+import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,19 @@ class DomainClassifier:
         return [float(p) for p in self.model.predict_proba(summaries.numpy())[:, 1]]
 
 
+def check_scikit_learn() -> None:
+    """Find out before the work whether the extra is there.
+
+    Raises:
+        UsageError: scikit-learn is not installed.
+    """
+    if importlib.util.find_spec("sklearn") is None:
+        raise UsageError(
+            "the probability of a domain needs scikit-learn, which is not installed",
+            hint="run: pipx inject ostcli scikit-learn, or pip install 'ostcli[evaluate]'",
+        )
+
+
 def train_classifier(domain_a: Tensor, domain_b: Tensor) -> DomainClassifier:
     """Learn to tell the source look from the folder's.
 
@@ -47,20 +61,14 @@ def train_classifier(domain_a: Tensor, domain_b: Tensor) -> DomainClassifier:
         domain_a, domain_b: summaries of pictures, two of each at least. Shape (pictures, values).
 
     Raises:
-        UsageError: scikit-learn is not installed.
         ValueError: a domain of a single picture.
     """
-    try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.metrics import balanced_accuracy_score
-        from sklearn.model_selection import StratifiedKFold, cross_val_predict
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise UsageError(
-            "the probability of a domain needs scikit-learn, which is not installed",
-            hint="run: pipx inject ostcli scikit-learn, or pip install 'ostcli[evaluate]'",
-        ) from error
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     fewest = min(len(domain_a), len(domain_b))
     if fewest < 2:
         raise ValueError("a classifier needs two pictures of each domain")

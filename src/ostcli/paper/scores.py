@@ -1,7 +1,7 @@
 """The figures of a table's row, for one way of translating some pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from statistics import mean
 
 import torch
@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ostcli.images.measure import (
+    WINDOW,
     artefacts,
     detail_correlation,
     mean_absolute_error,
@@ -16,29 +17,25 @@ from ostcli.images.measure import (
 )
 from ostcli.paper.distances import (
     content_distance,
+    gram_matrices,
     kernel_distance,
-    mean_grams,
     style_distance,
     summary,
 )
-from ostcli.paper.domain import DomainClassifier, train_classifier
-from ostcli.paper.features import Features, PerceptualNetwork
+from ostcli.paper.domain import DomainClassifier
+from ostcli.paper.features import Features
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores:
-    """What one way of translating comes to; None where nothing was given to measure it by."""
+class PictureScores:
+    """The figures of one result; None where nothing was given to measure it by."""
 
     content: float | None = None
-    """Content distance between source and result, the mean over pictures; 0 is unchanged."""
-    style: float | None = None
-    """Style distance of all results together to the folder; real pictures of B tell its floor."""
+    """Content distance between source and result; 0 is unchanged."""
     domain: float | None = None
-    """Probability of B, the mean over pictures, 0 to 1."""
-    kid: float | None = None
-    """KID of all results together to the folder, about 0 for real pictures of B."""
+    """Probability of B, 0 to 1."""
     artefacts: float | None = None
-    """Deviation where the source is flat, in levels of 255, the mean over pictures."""
+    """Deviation where the source is flat, in levels of 255; None below 9 pixels a side."""
     error: float | None = None
     """Mean absolute difference to the truth, 0 to 1."""
     detail: float | None = None
@@ -48,104 +45,128 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureScores:
-    """The figures of one result; those of many together are `Scores` alone."""
+class Scores(PictureScores):
+    """What one way of translating comes to: means over pictures, and figures of all together."""
 
-    content: float | None = None
-    domain: float | None = None
-    artefacts: float | None = None
-    error: float | None = None
-    detail: float | None = None
-    within: float | None = None
+    style: float | None = None
+    """Style distance of all results together to the folder; real pictures of B tell its floor."""
+    kid: float | None = None
+    """KID of all results together to the folder, about 0 for real pictures of B."""
 
 
-class PerceptualRuler:
-    """What is known of the two domains by their features.
-
-    Args:
-        network: gives the features.
-        folder: real pictures of B. RGB, any sizes, two at least.
-        domain_a: pictures of A, the sources among them. RGB, any sizes, two at least.
-
-    Raises:
-        UsageError: see `train_classifier`.
-    """
-
-    def __init__(
-        self,
-        network: PerceptualNetwork,
-        folder: Sequence[Image.Image],
-        domain_a: Sequence[Image.Image],
-    ) -> None:
-        self.features_of = network
-        features_b = [network(picture) for picture in folder]
-        self.grams_b = mean_grams(features_b)
-        self.summaries_b = _summaries(features_b)
-        self.classifier: DomainClassifier = train_classifier(
-            _summaries([network(picture) for picture in domain_a]), self.summaries_b
-        )
-
-    def of_all(self, results: Sequence[Features]) -> dict[str, float]:
-        """Return the figures of many results together; none of KID for a single one."""
-        figures = {"style": style_distance(mean_grams(results), self.grams_b)}
-        if len(results) > 1:
-            figures["kid"] = kernel_distance(_summaries(results), self.summaries_b)
-        return figures
-
-    def probabilities(self, results: Sequence[Features]) -> list[float]:
-        """Return the probability of B of each result."""
-        return self.classifier.probability_of_b(_summaries(results))
-
-
-def score_pictures(
-    results: Sequence[Image.Image],
-    sources: Sequence[Image.Image],
-    *,
-    truths: Sequence[Image.Image] | None = None,
-    ruler: PerceptualRuler | None = None,
-) -> tuple[Scores, list[PictureScores]]:
-    """Measure one way of translating.
-
-    Args:
-        results: RGB, each of its source's size.
-        sources: RGB.
-        truths: the true partners, each of its source's size.
-        ruler: for what needs features.
-
-    Returns:
-        The row of the table, and each picture's own figures.
-    """
-    rows = [
-        {"artefacts": artefacts(result, source)}
-        for result, source in zip(results, sources, strict=True)
-    ]
-    together: dict[str, float] = {}
-    if truths is not None:
-        for row, result, truth in zip(rows, results, truths, strict=True):
-            row["error"] = mean_absolute_error(result, truth)
-            row["detail"] = detail_correlation(result, truth)
-            row["within"] = share_within(result, truth)
-    if ruler is not None:
-        features = [ruler.features_of(result) for result in results]
-        together = ruler.of_all(features)
-        domains = ruler.probabilities(features)
-        for row, source, seen, domain in zip(rows, sources, features, domains, strict=True):
-            row["content"] = content_distance(ruler.features_of(source), seen)
-            row["domain"] = domain
-    averages = {name: mean(row[name] for row in rows) for name in rows[0]}
-    return Scores(**averages, **together), [PictureScores(**row) for row in rows]
-
-
-def score_real(pictures: Sequence[Image.Image], ruler: PerceptualRuler) -> Scores:
-    """Measure real pictures of B that the ruler has not seen: what a result can be at best."""
-    features = [ruler.features_of(picture) for picture in pictures]
-    probabilities = ruler.probabilities(features)
-    return Scores(domain=mean(probabilities), **ruler.of_all(features))
-
-
-FIGURES = tuple(field.name for field in fields(Scores))
+FIGURES = ("content", "style", "domain", "kid", "artefacts", "error", "detail", "within")
 """The columns of a table of scores, in order."""
 
 
-def _summaries(features: Sequence[Features]) -> Tensor:
-    return torch.stack([summary(each) for each in features])
+class Gathered:
+    """What is kept of pictures' features, one after the other: their own size would fill memory."""
+
+    def __init__(self) -> None:
+        self._grams: list[Tensor] = []
+        self._summaries: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return len(self._summaries)
+
+    def add(self, features: Features) -> None:
+        """Take in a picture."""
+        grams = gram_matrices(features)
+        before = self._grams or [torch.zeros_like(gram) for gram in grams]
+        self._grams = [total + gram for total, gram in zip(before, grams, strict=True)]
+        self._summaries.append(summary(features))
+
+    @property
+    def grams(self) -> list[Tensor]:
+        """The average Gram matrix of each layer. Shape (C, C)."""
+        return [total / len(self) for total in self._grams]
+
+    @property
+    def summaries(self) -> Tensor:
+        """The summary of each picture. Shape (pictures, values)."""
+        return torch.stack(self._summaries)
+
+
+@dataclass(kw_only=True)
+class Measured:
+    """Results of one way of translating, measured one after the other."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    seen: Gathered = field(default_factory=Gathered)
+
+    def add(
+        self,
+        result: Image.Image,
+        source: Image.Image,
+        *,
+        truth: Image.Image | None = None,
+        features: tuple[Features, Features] | None = None,
+    ) -> None:
+        """Measure a result.
+
+        Args:
+            result: RGB, of its source's size.
+            source: RGB.
+            truth: the true partner, of the same size.
+            features: of the source and of the result.
+        """
+        row: dict[str, float] = {}
+        if features is not None:
+            of_source, of_result = features
+            row["content"] = content_distance(of_source, of_result)
+            self.seen.add(of_result)
+        if min(source.size) >= WINDOW:
+            row["artefacts"] = artefacts(result, source)
+        if truth is not None:
+            row["error"] = mean_absolute_error(result, truth)
+            row["detail"] = detail_correlation(result, truth)
+            row["within"] = share_within(result, truth)
+        self.rows.append(row)
+
+    def scores(
+        self, folder: Gathered | None, classifier: DomainClassifier | None
+    ) -> tuple[Scores, list[PictureScores]]:
+        """Return the row of the table, and each picture's own figures.
+
+        Args:
+            folder: real pictures of B, if there are features.
+            classifier: for the probability of B.
+        """
+        rows = [dict(row) for row in self.rows]
+        together = {} if folder is None else figures_of(self.seen, folder)
+        if classifier is not None:
+            of_b = classifier.probability_of_b(self.seen.summaries)
+            for row, probability in zip(rows, of_b, strict=True):
+                row["domain"] = probability
+        names = [each.name for each in fields(PictureScores)]
+        known = {name: [row[name] for row in rows if name in row] for name in names}
+        averages = {name: mean(values) for name, values in known.items() if values}
+        return Scores(**averages, **together), [PictureScores(**row) for row in rows]
+
+
+def figures_of(pictures: Gathered, folder: Gathered) -> dict[str, float]:
+    """Return the figures of many pictures together; no KID where either is a single one."""
+    figures = {"style": style_distance(pictures.grams, folder.grams)}
+    if min(len(pictures), len(folder)) > 1:
+        figures["kid"] = kernel_distance(pictures.summaries, folder.summaries)
+    return figures
+
+
+def real_scores(
+    pictures: Gathered, folder: Gathered, classifier: DomainClassifier | None
+) -> Scores:
+    """Return the figures of real pictures of B that no training saw: what a result can be at best.
+
+    Args:
+        pictures: such ones.
+        folder: those that results are held against.
+        classifier: for the probability of B.
+    """
+    domain: dict[str, float] = {}
+    if classifier is not None:
+        domain["domain"] = mean(classifier.probability_of_b(pictures.summaries))
+    return Scores(**domain, **figures_of(pictures, folder))
+
+
+def known_figures(scores: Sequence[Scores]) -> list[str]:
+    """Return the figures that at least one of these rows has, in order."""
+    return [f for f in FIGURES if any(getattr(row, f) is not None for row in scores)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from ostcli.paper.scores import FIGURES, Scores
+from ostcli.paper.scores import Scores
 
 HEADINGS = {
     "content": "content ↓",
@@ -17,14 +17,20 @@ HEADINGS = {
 """Of the figures, with the direction in which a result gets better."""
 
 
-def table_of_scores(scores: Mapping[str, Scores]) -> tuple[list[str], list[list[str]]]:
-    """Return the headings and the rows of a table, without the columns that nobody filled."""
-    filled = [f for f in FIGURES if any(getattr(row, f) is not None for row in scores.values())]
+def table_of_scores(
+    scores: Mapping[str, Scores], figures: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and the rows of a table.
+
+    Args:
+        scores: a row for each way of translating, by its name.
+        figures: the columns.
+    """
     rows = [
-        [name.replace("_", " "), *(_cell(getattr(row, figure)) for figure in filled)]
+        [name.replace("_", " "), *(_cell(getattr(row, figure)) for figure in figures)]
         for name, row in scores.items()
     ]
-    return ["", *(HEADINGS[figure] for figure in filled)], rows
+    return ["", *(HEADINGS[figure] for figure in figures)], rows
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,48 +2,55 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import mode
 from time import monotonic
 from typing import Any
 
+import torch
 from PIL import Image
 
-from ostcli.config import AdaptConfig, DeviceChoice, Finish, ViewConfig, adapt_preset
+from ostcli.config import AdaptConfig, DeviceChoice, Finish, adapt_preset
 from ostcli.errors import InputError, PictureError, UsageError
-from ostcli.events import OnEvent, PictureDone, PictureFailed, ignore_events
+from ostcli.events import Note, OnEvent, PictureDone, PictureFailed, ignore_events
 from ostcli.images.controls import Controls
 from ostcli.images.encode import encode_picture
-from ostcli.images.find import FoundPicture, find_pictures
-from ostcli.images.folder import open_folder, reduce_to_working_size, spread
+from ostcli.images.find import FoundPicture, find_pictures, split_inputs
+from ostcli.images.folder import open_folder, spread
 from ostcli.images.read import read_picture
-from ostcli.images.sheet import contact_sheet
-from ostcli.paper.features import load_perceptual_network
+from ostcli.images.sheet import contact_sheet, reduce_for_preview
+from ostcli.paper.domain import DomainClassifier, check_scikit_learn, train_classifier
+from ostcli.paper.features import PerceptualNetwork, load_perceptual_network
 from ostcli.paper.scores import (
-    PerceptualRuler,
+    Gathered,
+    Measured,
     PictureScores,
     Scores,
-    score_pictures,
-    score_real,
+    known_figures,
+    real_scores,
 )
 from ostcli.paper.tables import markdown_table, table_of_scores
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
+from ostcli.workflows.batch import want_of_memory_named
 from ostcli.workflows.stored import Model
 from ostcli.workflows.ways import (
+    SEEN,
+    Partners,
     Way,
     adapted_each,
     by_one_adaptation,
-    by_stem,
     made_already,
-    partner_of,
+    seen,
 )
 
-SEEN = ViewConfig()
-"""Pictures are measured at their own size, at most at a megapixel."""
-MOST_OF_FOLDER = 400
-"""Pictures of a folder that are taken for measuring, at even distances."""
+MOST_OF_FOLDER = 240
+"""Pictures of a folder that results are held against, at even distances."""
+MOST_SHOWN = 40
+"""Sources on the sheet, the first ones: a WebP picture has at most 16,383 rows."""
 SHOWN = (
     "identity",
     "colour_match",
@@ -136,7 +143,7 @@ def evaluate(
     Raises:
         UsageError: more than one way of translating is given, no folder of B is known, or
             scikit-learn is not there.
-        InputError: no source, no folder or no weights can be used.
+        InputError: no source, no folder, no weights can be used.
         NotFoundError, DamagedError: see `open_model` and `open_adaptation`.
         StoreError, ResourceError: `out` cannot be written.
     """
@@ -148,30 +155,57 @@ def evaluate(
     prepare_arithmetic()
     began, out = monotonic(), Path(out)
     library, where = library or Library(store_root()), choose_device(device)
-    found = _find(sources, on_event)[:count]
+    found, missing = _find(sources, out, on_event)
+    found = found[:count]
     if translations is not None:
         way = made_already(Path(translations))
     elif model is None:
         way = by_one_adaptation(adaptation, library, where, on_event)
     else:
         way = adapted_each(model, config, library, where, on_event, should_stop)
-    folder = _pictures_of(yardsticks.folder or way.folder, on_event)
-    network = yardsticks.weights and load_perceptual_network(yardsticks.weights)
-    make_folder(out)  # Before the work, so that nothing is made in vain.
-    bench = _make_all(found, way, Controls(folder), yardsticks.truth, on_event, should_stop)
-    if bench is None:
-        return None
-    ruler = None
-    if network:
-        others = _pictures_of(yardsticks.domain_a, on_event) if yardsticks.domain_a else []
-        ruler = PerceptualRuler(network, folder, [*bench.sources, *others])
+    # All that can be wrong is found out before the work.
+    folder = _pictures_of(yardsticks.folder or way.folder, "--folder", on_event)
+    features = _open_perceptual(yardsticks, found, on_event)
+    truths = Partners(yardsticks.truth) if yardsticks.truth else None
+    make_folder(out)
+    bench = _Bench(failed=missing)
+    controls, of_folder = Controls(folder), Gathered()
+    if features:
+        for picture in folder:
+            of_folder.add(features.network(picture))
+            if should_stop():
+                return None
+    for index, each in enumerate(found, start=1):
+        at = monotonic()
+        try:
+            with want_of_memory_named(each.path):
+                _measure(each, way, controls, truths, features, bench)
+        except InputError as error:
+            reason = error.reason if isinstance(error, PictureError) else error.message
+            bench.failed.append((each.path, reason))
+            on_event(PictureFailed(path=each.path, reason=reason))
+            continue
+        if should_stop():
+            return None
+        on_event(
+            PictureDone(
+                source=each.path,
+                output=None,
+                seconds=monotonic() - at,
+                index=index,
+                num_pictures=len(found),
+            )
+        )
+    if not bench.names:
+        raise InputError("none of the pictures can be used", hint="they are named above")
+    classifier = features.classifier(bench.sources, of_folder, on_event) if features else None
     rows = {
-        name: score_pictures(made, bench.sources, truths=bench.truths or None, ruler=ruler)
-        for name, made in bench.results.items()
+        name: measured.scores(of_folder if features else None, classifier)
+        for name, measured in bench.measured.items()
     }
     scores = {name: together for name, (together, _) in rows.items()}
-    if ruler and yardsticks.held_out:
-        scores["real"] = score_real(_pictures_of(yardsticks.held_out, on_event), ruler)
+    if features and len(features.held_out):
+        scores["real"] = real_scores(features.held_out, of_folder, classifier)
     result = EvaluateResult(
         scores=scores,
         pictures={
@@ -179,9 +213,9 @@ def evaluate(
             for index, path in enumerate(bench.names)
         },
         failed=tuple(bench.failed),
-        classifier_accuracy=ruler.classifier.accuracy if ruler else None,
-        finish=way.finish_for(bench.sources),
-        num_pictures=len(found),
+        classifier_accuracy=classifier.accuracy if classifier else None,
+        finish=Finish(mode(bench.finishes)) if bench.finishes else None,
+        num_pictures=len(found) + len(missing),
         num_folder=len(folder),
         sheet=out / "sheet.webp",
         table=out / "scores.md",
@@ -208,82 +242,133 @@ def values_of(result: EvaluateResult) -> dict[str, Any]:
 
 @dataclass(kw_only=True)
 class _Bench:
-    """What lies on the bench to be measured, each list in the order of the sources."""
+    """What has been measured so far, each list in the order of the sources."""
 
     names: list[str] = field(default_factory=list)
-    sources: list[Image.Image] = field(default_factory=list)
-    truths: list[Image.Image] = field(default_factory=list)
-    results: dict[str, list[Image.Image]] = field(default_factory=dict)
-    """By the way that they were made."""
+    """Their paths as found."""
+    measured: dict[str, Measured] = field(default_factory=dict)
+    """By the way that results were made."""
+    sources: Gathered = field(default_factory=Gathered)
+    finishes: list[Finish] = field(default_factory=list)
+    """What AUTO means for each."""
+    shown: list[dict[str, Image.Image]] = field(default_factory=list)
+    """Small pictures for the sheet."""
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def _make_all(
-    found: Sequence[FoundPicture],
+@dataclass(frozen=True, kw_only=True)
+class _Perceptual:
+    """All that needs features."""
+
+    network: PerceptualNetwork
+    more_of_a: Gathered
+    """Pictures of A besides the sources."""
+    held_out: Gathered
+
+    def classifier(
+        self, sources: Gathered, folder: Gathered, on_event: OnEvent
+    ) -> DomainClassifier | None:
+        """Return the domain classifier, or None where a domain is a single picture."""
+        of_a = [each.summaries for each in (sources, self.more_of_a) if len(each)]
+        if min(sum(map(len, of_a)), len(folder)) < 2:
+            on_event(Note(text="no P(B): it takes two pictures of each look", warning=True))
+            return None
+        return train_classifier(torch.cat(of_a), folder.summaries)
+
+
+def _open_perceptual(
+    yardsticks: Yardsticks, found: Sequence[FoundPicture], on_event: OnEvent
+) -> _Perceptual | None:
+    """Open everything that needs features; None without weights.
+
+    Raises:
+        UsageError, InputError: see `evaluate`.
+    """
+    if yardsticks.weights is None:
+        return None
+    check_scikit_learn()
+    network = load_perceptual_network(yardsticks.weights)
+    more_of_a, held_out = Gathered(), Gathered()
+    if yardsticks.domain_a:
+        sources = {each.path.resolve() for each in found}  # None of them twice.
+        others = find_pictures([yardsticks.domain_a], on_event=on_event)
+        for path in (each.path for each in others if each.path.resolve() not in sources):
+            with suppress(PictureError):
+                more_of_a.add(network(seen(read_picture(path).image)))
+    if yardsticks.held_out:
+        for picture in _pictures_of(yardsticks.held_out, "--held-out", on_event):
+            held_out.add(network(picture))
+    return _Perceptual(network=network, more_of_a=more_of_a, held_out=held_out)
+
+
+def _measure(
+    found: FoundPicture,
     way: Way,
     controls: Controls,
-    truth: Path | None,
-    on_event: OnEvent,
-    should_stop: Callable[[], bool],
-) -> _Bench | None:
-    """Make every result of every source, past the sources that cannot be used.
+    truths: Partners | None,
+    features: _Perceptual | None,
+    bench: _Bench,
+) -> None:
+    """Make every result of a source, and measure it.
 
-    Returns:
-        None if it was stopped.
     Raises:
-        InputError: no source can be used.
+        InputError: the source or a partner cannot be used, or training on it failed.
     """
-    bench = _Bench()
-    truths = by_stem(truth) if truth else {}
-    for index, each in enumerate(found, start=1):
-        at = monotonic()
-        try:
-            source = reduce_to_working_size(read_picture(each.path).image, SEEN)
-            true = [partner_of(each, source, truths, truth)] if truth else []
-            made = way.make(each, source)
-        except PictureError as error:
-            bench.failed.append((each.path, error.reason))
-            on_event(PictureFailed(path=each.path, reason=error.reason))
-            continue
-        if should_stop():
-            return None
-        bench.names.append(str(each.path))
-        bench.sources.append(source)
-        bench.truths += true
-        for name, result in {**controls.results(source), **made}.items():
-            bench.results.setdefault(name, []).append(result)
-        on_event(
-            PictureDone(
-                source=each.path,
-                output=None,
-                seconds=monotonic() - at,
-                index=index,
-                num_pictures=len(found),
-            )
-        )
-    if not bench.sources:
-        raise InputError("none of the pictures can be used", hint="they are named above")
-    return bench
+    source = seen(read_picture(found.path).image)
+    truth = truths.of(found, source) if truths else None
+    made = {**controls.results(source), **way.make(found, source)}
+    of_source = features and features.network(source)
+    for name, result in made.items():
+        both = (of_source, features.network(result)) if features and of_source else None
+        bench.measured.setdefault(name, Measured()).add(result, source, truth=truth, features=both)
+    if of_source:
+        bench.sources.add(of_source)
+    finish = way.finish_for(source)
+    bench.finishes += [finish] if finish else []
+    bench.names.append(str(found.path))
+    if len(bench.shown) < MOST_SHOWN:
+        small = {name: reduce_for_preview(made[name]) for name in SHOWN if name in made}
+        bench.shown.append(small | ({"truth": reduce_for_preview(truth)} if truth else {}))
 
 
-def _find(sources: str | Path | Sequence[str | Path], on_event: OnEvent) -> list[FoundPicture]:
+def _find(
+    sources: str | Path | Sequence[str | Path], out: Path, on_event: OnEvent
+) -> tuple[list[FoundPicture], list[tuple[Path, str]]]:
+    """List the sources, past those that are missing.
+
+    Raises:
+        InputError: there is none.
+    """
     given = [sources] if isinstance(sources, str | Path) else sources
-    found = find_pictures([Path(one) for one in given], on_event=on_event)
+    usable, missing = split_inputs([Path(one) for one in given])
+    for path, reason in missing:
+        on_event(PictureFailed(path=path, reason=reason))
+    found = find_pictures(usable, leave_out=out, on_event=on_event)
     if not found:
         raise InputError("there is no picture to evaluate", hint="give pictures or folders of A")
-    return found
+    return found, missing
 
 
-def _pictures_of(folder: Path | None, on_event: OnEvent) -> list[Image.Image]:
+def _pictures_of(folder: Path | None, option: str, on_event: OnEvent) -> list[Image.Image]:
+    """Return real pictures of B.
+
+    Raises:
+        UsageError: no folder is known.
+        InputError: there is no such folder, or no picture in it.
+    """
     if folder is None:
         raise UsageError(
-            "results are held against real pictures of B", hint="give --folder with some"
+            "results are held against real pictures of B", hint=f"give {option} with some"
         )
-    return spread(open_folder(folder, SEEN, on_event), MOST_OF_FOLDER)
+    try:
+        return spread(open_folder(folder, SEEN, on_event), MOST_OF_FOLDER)
+    except InputError as error:
+        raise InputError(error.message, hint=f"give {option} with real pictures of B") from error
 
 
 def _write(result: EvaluateResult, bench: _Bench) -> None:
-    headings, rows = table_of_scores(result.scores)
+    figures = known_figures(list(result.scores.values()))
+    headings, rows = table_of_scores(result.scores, figures)
     write_file(result.table, markdown_table(headings, rows).encode())
     as_json = json.dumps(values_of(result), indent=2)
     write_file(result.table.with_suffix(".json"), f"{as_json}\n".encode())
@@ -291,16 +376,9 @@ def _write(result: EvaluateResult, bench: _Bench) -> None:
 
 
 def _sheet(bench: _Bench) -> Image.Image:
-    columns = [name for name in SHOWN if name in bench.results]
-    rows: list[list[Image.Image]] = [
-        [bench.results[name][index] for name in columns] for index in range(len(bench.sources))
-    ]
-    if bench.truths:
-        columns.append("truth")
-        for row, truth in zip(rows, bench.truths, strict=True):
-            row.append(truth)
+    columns = list(bench.shown[0])
     return contact_sheet(
-        rows,
+        [[row[name] for name in columns] for row in bench.shown],
         columns=["source" if name == "identity" else name.replace("_", " ") for name in columns],
         row_labels=[Path(name).stem for name in bench.names],
     )

@@ -1,7 +1,7 @@
 """One training of a stored model or adaptation: resume it, run it, keep it safe."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ostcli.config import AdaptConfig, Config, Precision, PretrainConfig
-from ostcli.errors import DamagedError, ResourceError, StoreError, UsageError
+from ostcli.errors import DamagedError, OstError, ResourceError, StoreError, UsageError
 from ostcli.events import Event, Note, OnEvent, PreviewReady, Saved, StepDone
 from ostcli.method.networks import Networks
 from ostcli.store.library import Library
@@ -75,7 +75,8 @@ class JobResult:
     """Averages over the last steps."""
     preview: Path | None
     verdict: Verdict | None
-    """Whether the result is likely to be good; None when it was asked to stop early."""
+    """Whether the result is likely to be good; None when it was asked to stop early, or when the
+    pictures to judge it by are gone."""
     facts: Mapping[str, Any]
 
 
@@ -129,7 +130,13 @@ class _Running:
         return self.job.schedule.done(self.job.trainer.step, self.seconds) >= 1.0
 
     def _verdict(self) -> Verdict | None:
-        return self.job.judge(self.job.trainer.networks_for_use()) if self._is_finished() else None
+        if not self._is_finished():
+            return None
+        try:
+            return self.job.judge(self.job.trainer.networks_for_use())
+        except (OSError, OstError, RuntimeError, MemoryError) as error:  # What is trained is safe.
+            self.on_event(Note(text=f"no verdict: {error}", warning=True))
+            return None
 
     def _resume(self) -> None:
         """Bring the trainer to where an earlier run stopped, if there was one."""
@@ -281,7 +288,10 @@ def check_same_settings(manifest: Manifest, config: Config, *, budget: Sequence[
         UsageError: something differs; names what.
     """
     settled = manifest.facts.get("precision", Precision.AUTO)
-    before, now = (_settled(values, settled) for values in (manifest.config, config.to_json()))
+    stored = dict(manifest.config)
+    with suppress(ValueError, TypeError):  # Settings that were new since then have their defaults.
+        stored = type(config).from_json(manifest.config).to_json()
+    before, now = (_settled(values, settled) for values in (stored, config.to_json()))
     differing = sorted(
         name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
     )

@@ -1,14 +1,14 @@
 """Phase I on a folder: `ost pretrain`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-from ostcli.config import DeviceChoice, Look, PretrainConfig, pretrain_preset
+from ostcli.config import DeviceChoice, Look, Padding, Preset, PretrainConfig, pretrain_preset
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.folder import PictureFolder, open_folder, spread
@@ -125,14 +125,28 @@ def pretrain(
         texture = folder_texture(pictures)
     facts = FolderFacts(num_pictures=len(pictures), texture=texture)
     if not isinstance(config, PretrainConfig):
-        chosen = config(facts)
-        if not facts.of_photographs and chosen.look is Look.STYLE:
+        chosen = _as_begun(config(facts), begun)
+        if begun is None and not facts.of_photographs and _learns_detail(chosen):
             on_event(Note(text=NOT_PHOTOGRAPHS))
     with library.lock(name):
         earlier = _earlier(library, name, where, chosen, pictures, fresh, on_event)
         job = _make_job(name, where, chosen, pictures, facts, processor, earlier)
         result = run_job(job, library, on_event, should_stop)
     return PretrainResult(**vars(result), num_pictures=len(pictures), failed=pictures.failed)
+
+
+def _as_begun(chosen: PretrainConfig, begun: Manifest | None) -> PretrainConfig:
+    """Go on with a training of before decision 0014 as it was begun."""
+    if begun is None or "detail_radius" in begun.config.get("network", {}):
+        return chosen
+    network = replace(chosen.network, detail_radius=0, padding=Padding.ZEROS)
+    return replace(chosen, network=network)
+
+
+def _learns_detail(config: PretrainConfig) -> bool:
+    """Tell whether our preset for a style leaves all detail to the network."""
+    is_ours = config.preset is Preset.FAST and config.look is Look.STYLE
+    return is_ours and not config.network.detail_radius
 
 
 def name_for(folder: Path, library: Library) -> str:

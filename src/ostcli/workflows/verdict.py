@@ -13,7 +13,13 @@ from PIL import Image, ImageOps
 
 from ostcli.config import Finish, PretrainConfig
 from ostcli.images.folder import spread
-from ostcli.images.measure import artefacts, detail_correlation, detail_size, mean_absolute_error
+from ostcli.images.measure import (
+    WINDOW,
+    artefacts,
+    detail_correlation,
+    detail_size,
+    mean_absolute_error,
+)
 from ostcli.images.sheet import reduce_for_preview
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.augment import Pictures
@@ -28,7 +34,9 @@ FEW_PICTURES = 60
 MOST_LOST = 0.35
 """Share of a picture's contrast that a sound reconstruction may miss."""
 LEAST_DETAIL = 0.75
-"""Share of a picture's fine detail that looks sharp."""
+"""Correlation of a picture's fine detail with its reconstruction's, from which it looks sharp."""
+LEAST_TO_SEE = 1 / 255
+"""Size of the detail of a picture that has some: others say nothing of it."""
 LEAST_KEPT = 0.5
 """Correlation of the example's detail with its translation's, below which things are torn."""
 LEAST_MOVED = 0.05
@@ -69,19 +77,20 @@ def judge_model(
     pairs = [(picture, reconstruct(picture)) for picture in shown]
     contrast = mean(mean_absolute_error(_flat(picture), picture) for picture in shown)
     lost = mean(mean_absolute_error(made, picture) for picture, made in pairs) / max(contrast, 1e-6)
-    detail = mean(detail_size(made) / max(detail_size(picture), 1e-6) for picture, made in pairs)
+    detailed = [pair for pair in pairs if detail_size(pair[0]) >= LEAST_TO_SEE]
+    detail = mean(detail_correlation(made, picture) for picture, made in detailed or pairs)
     advice = []
-    if lost > MOST_LOST or detail < LEAST_DETAIL:
-        advice.append(f"train longer: the same command with --steps {2 * steps}")
+    if lost > MOST_LOST or (detailed and detail < LEAST_DETAIL):
+        advice.append(f"train longer: the same command with {_twice(config, steps)}")
     is_good = not advice
     if len(pictures) < FEW_PICTURES:
         advice.append(f"add pictures of the look: {len(pictures)} are few")
     return Verdict(
         is_good=is_good,
-        summary=f"it gives its folder back with {_percent(1 - lost)} of the contrast right and "
-        f"{_percent(detail)} of the fine detail",
+        summary=f"it gives its folder back with {_percent(1 - lost)} of the contrast right, and "
+        f"fine detail that agrees by {_percent(detail)}",
         advice=tuple(advice),
-        figures={"contrast_lost": round(lost, 3), "detail_kept": round(detail, 3)},
+        figures={"contrast_lost": round(lost, 3), "detail_right": round(detail, 3)},
     )
 
 
@@ -117,7 +126,7 @@ def judge_adaptation(
         advice.append(
             "adapt longer, with --steps, or take an example that differs more from the folder"
         )
-    if finish is Finish.PHOTO:
+    if finish is Finish.PHOTO and min(source.size) >= WINDOW:
         kept = detail_correlation(made, source)
         noise = artefacts(made, source) / max(artefacts(source, source), LEAST_GRAIN)
         figures |= {"detail_kept": round(kept, 3), "noise": round(noise, 3)}
@@ -139,5 +148,12 @@ def _distance(picture: Image.Image, folder: Sequence[Image.Image]) -> float:
     return float(patch_distance(pictures, target, torch.Generator().manual_seed(0)))
 
 
+def _twice(config: PretrainConfig, steps: int) -> str:
+    """Return the options of twice the budget, in its own unit."""
+    if config.minutes is not None:
+        return f"--minutes {2 * config.minutes:g}"
+    return f"--steps {2 * steps}"
+
+
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * max(0.0, share):.0f} %"

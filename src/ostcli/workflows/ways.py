@@ -1,17 +1,19 @@
 """Ways to get the results that `ost evaluate` measures."""
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mode
 
 import torch
 from PIL import Image
 
-from ostcli.config import AdaptConfig, Finish
-from ostcli.errors import PictureError
-from ostcli.events import OnEvent
+from ostcli.config import AdaptConfig, Finish, ViewConfig
+from ostcli.errors import InputError, NotFoundError, PictureError
+from ostcli.events import Note, OnEvent
 from ostcli.images.find import FoundPicture, find_pictures
+from ostcli.images.folder import reduce_to_working_size
 from ostcli.images.read import read_picture
 from ostcli.method.networks import Networks
 from ostcli.store.library import Library
@@ -20,25 +22,82 @@ from ostcli.workflows.finish import decide_finish
 from ostcli.workflows.stored import Model, open_adaptation, open_model, parent_of
 from ostcli.workflows.translator import Translator
 
+SEEN = ViewConfig()
+"""Pictures are measured at their own size, at most at a megapixel."""
+MOST_STRETCH = 1.02
+"""Times by which a partner's aspect may differ from its source's: rounding, no other picture."""
+
+Made = dict[str, Image.Image]
+"""Results of one source by the way that they were made."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """A way to get results for a source."""
 
-    make: Callable[[FoundPicture, Image.Image], dict[str, Image.Image]]
-    """From a source, as found and as seen, to its results by name."""
+    make: Callable[[FoundPicture, Image.Image], Made]
+    """From a source, as found and as seen."""
     folder: Path | None
     """Where the pictures of B are, as far as that is known."""
-    finish_for: Callable[[Sequence[Image.Image]], Finish | None]
-    """What AUTO means for most of some sources."""
+    finish_for: Callable[[Image.Image], Finish | None]
+    """What AUTO means for a source."""
+
+
+class Partners:
+    """Pictures that belong to the sources, by the names of their files; the suffix is free.
+
+    Args:
+        folder: where they are, searched recursively.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist",
+                hint="give a folder with a picture for each source, of its name",
+            )
+        self._folder = folder
+        self._by_place: dict[Path, list[Path]] = defaultdict(list)
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        for found in find_pictures([folder]):
+            self._by_place[found.relative.with_suffix("")].append(found.path)
+            self._by_stem[found.path.stem].append(found.path)
+
+    def of(self, source: FoundPicture, picture: Image.Image) -> Image.Image:
+        """Return a source's partner, at the size of the source as it is seen.
+
+        One that lies at the same place below its folder comes first, then one of the same name
+        anywhere.
+
+        Raises:
+            PictureError: there is none, more than one, or it cannot be used.
+        """
+        stem = source.path.stem
+        there = self._by_place.get(source.relative.with_suffix("")) or self._by_stem.get(stem, [])
+        if len(there) != 1:
+            number = "more than one picture" if there else "no picture"
+            raise PictureError(source.path, f"there is {number} called {stem} in {self._folder}")
+        [path] = there
+        try:
+            partner = read_picture(path).image
+        except PictureError as error:
+            raise PictureError(source.path, f"its partner {error.message}") from error
+        stretch = partner.width * picture.height / (partner.height * picture.width)
+        if not 1 / MOST_STRETCH <= stretch <= MOST_STRETCH:
+            raise PictureError(source.path, f"its partner {path} has another aspect")
+        same = partner.size == picture.size
+        return partner if same else partner.resize(picture.size, Image.Resampling.LANCZOS)
 
 
 def made_already(folder: Path) -> Way:
     """Take results that lie in a folder, by the names of the sources' files."""
-    partners = by_stem(folder)
+    partners = Partners(folder)
 
-    def make(found: FoundPicture, source: Image.Image) -> dict[str, Image.Image]:
-        return {"translation": partner_of(found, source, partners, folder)}
+    def make(found: FoundPicture, source: Image.Image) -> Made:
+        return {"translation": partners.of(found, source)}
 
     return Way(make=make, folder=None, finish_for=lambda _: None)
 
@@ -46,15 +105,23 @@ def made_already(folder: Path) -> Way:
 def by_one_adaptation(
     name: str | None, library: Library, device: torch.device, on_event: OnEvent
 ) -> Way:
-    """Translate every source by one adaptation, and by its model unadapted."""
+    """Translate every source by one adaptation, and by its model unadapted if that is there."""
     opened = open_adaptation(name, library, on_event)
-    model = open_model(parent_of(opened, library), library, on_event=on_event)
-    networks = opened.networks.to(device)
+    networks, view = opened.networks.to(device), opened.model_config.view
+    model: Model | None = None
+    try:
+        model = open_model(parent_of(opened, library), library, on_event=on_event)
+    except NotFoundError:
+        text = f"the model of {opened.name} is gone, so there is no row of it unadapted"
+        on_event(Note(text=text, warning=True))
+    unadapted = model and model.networks.to(device)
 
-    def make(_: FoundPicture, source: Image.Image) -> dict[str, Image.Image]:
-        return _both_ways(source, model, networks)
+    def make(_: FoundPicture, source: Image.Image) -> Made:
+        before = _unadapted(source, unadapted, view) if unadapted else {}
+        return before | _adapted(source, networks, view)
 
-    return Way(make=make, folder=Path(model.folder), finish_for=lambda _: opened.finish)
+    folder = Path(model.folder) if model and model.folder else None
+    return Way(make=make, folder=folder, finish_for=lambda _: opened.finish)
 
 
 def adapted_each(
@@ -68,50 +135,39 @@ def adapted_each(
     """Adapt a model to every source by itself; translate by both."""
     model = open_model(name, library, on_event=on_event)
     chosen = config if isinstance(config, AdaptConfig) else config(model)
+    unadapted, view = copy.deepcopy(model.networks).to(device), model.config.view
 
-    def make(_: FoundPicture, source: Image.Image) -> dict[str, Image.Image]:
+    def make(_: FoundPicture, source: Image.Image) -> Made:
         networks = adapt_in_memory(source, model, chosen, device, on_event, should_stop)
-        return _both_ways(source, model, networks)
+        return _unadapted(source, unadapted, view) | _adapted(source, networks, view)
 
-    def finish_for(sources: Sequence[Image.Image]) -> Finish:
-        decided = (decide_finish(source, model.texture, model.config.look) for source in sources)
-        return Finish(mode(facts["finish"] for facts in decided))
+    def finish_for(source: Image.Image) -> Finish:
+        return Finish(decide_finish(source, model.texture, model.config.look)["finish"])
 
-    return Way(make=make, folder=Path(model.folder), finish_for=finish_for)
+    folder = Path(model.folder) if model.folder else None
+    return Way(make=make, folder=folder, finish_for=finish_for)
 
 
-def _both_ways(source: Image.Image, model: Model, networks: Networks) -> dict[str, Image.Image]:
-    """Translate by the model as phase I left it, then by the adapted networks, in each finish."""
-    device = next(networks.parameters()).device
-    unadapted = model.networks.to(device)
-    ways = {
-        "unadapted": (unadapted, unadapted.reconstruct_bb, Finish.NETWORK),
-        "unadapted_finished": (unadapted, unadapted.reconstruct_bb, Finish.PHOTO),
-        "network": (networks, networks.translate_ab, Finish.NETWORK),
-        "finished": (networks, networks.translate_ab, Finish.PHOTO),
-    }
+def seen(image: Image.Image) -> Image.Image:
+    """Return a picture as it is measured."""
+    return reduce_to_working_size(image, SEEN)
+
+
+def _unadapted(source: Image.Image, networks: Networks, view: ViewConfig) -> Made:
+    """Translate by the model as phase I left it: T_BB, in each finish."""
+    path = networks.reconstruct_bb
     return {
-        name: Translator(owner, path, model.config.view, finish=finish).translate(source)
-        for name, (owner, path, finish) in ways.items()
+        "unadapted": Translator(networks, path, view).translate(source),
+        "unadapted_finished": Translator(networks, path, view, finish=Finish.PHOTO).translate(
+            source
+        ),
     }
 
 
-def by_stem(folder: Path) -> dict[str, Path]:
-    """Return the pictures of a folder by the names of their files without the suffix."""
-    return {found.path.stem: found.path for found in find_pictures([folder])}
-
-
-def partner_of(
-    found: FoundPicture, source: Image.Image, partners: Mapping[str, Path], folder: Path
-) -> Image.Image:
-    """Return the picture of the source's name in another folder, at the source's size.
-
-    Raises:
-        PictureError: there is none, or it cannot be read.
-    """
-    stem = found.path.stem
-    if stem not in partners:
-        raise PictureError(found.path, f"there is no picture called {stem} in {folder}")
-    partner = read_picture(partners[stem]).image
-    same = partner.size == source.size
-    return partner if same else partner.resize(source.size, Image.Resampling.LANCZOS)
+def _adapted(source: Image.Image, networks: Networks, view: ViewConfig) -> Made:
+    """Translate by adapted networks: T_AB, in each finish."""
+    path = networks.translate_ab
+    return {
+        "network": Translator(networks, path, view).translate(source),
+        "finished": Translator(networks, path, view, finish=Finish.PHOTO).translate(source),
+    }

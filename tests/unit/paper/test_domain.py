@@ -1,10 +1,8 @@
-import sys
-
 import pytest
 import torch
 
 from ostcli.errors import UsageError
-from ostcli.paper.domain import train_classifier
+from ostcli.paper.domain import check_scikit_learn, train_classifier
 
 
 @pytest.fixture
@@ -43,8 +41,9 @@ def test_two_pictures_of_a_domain_are_enough(domains):
         train_classifier(domains[0][:1], domains[1])
 
 
-def test_without_scikit_learn_it_says_what_to_install(monkeypatch, domains):
-    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+def test_without_scikit_learn_it_says_what_to_install(monkeypatch):
+    check_scikit_learn()
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(UsageError, match="scikit-learn") as refused:
-        train_classifier(*domains)
+        check_scikit_learn()
     assert "ostcli[evaluate]" in refused.value.hint

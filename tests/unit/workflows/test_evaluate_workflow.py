@@ -1,6 +1,7 @@
 """`evaluate` on tiny networks: every way to translate, beside the controls."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,9 +9,13 @@ from PIL import Image
 from torchvision.models import squeezenet1_0
 
 from ostcli.config import Finish
-from ostcli.errors import InputError, UsageError
-from ostcli.events import Collected, PictureDone, PictureFailed
+from ostcli.errors import InputError, PictureError, TrainingFailedError, UsageError
+from ostcli.events import Collected, Note, PictureDone, PictureFailed
+from ostcli.images.find import FoundPicture
+from ostcli.workflows import evaluate as module
+from ostcli.workflows import ways
 from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
+from ostcli.workflows.ways import Partners
 
 CONTROLS = ["identity", "colour_match", "mean_of_folder", "nearest_in_folder"]
 NETWORKS = ["unadapted", "unadapted_finished", "network", "finished"]
@@ -119,6 +124,130 @@ def test_each_picture_has_its_own_figures(trained, sources, out):
         assert list(rows) == [*CONTROLS, *NETWORKS]
     figures = [rows["network"].artefacts for rows in result.pictures.values()]
     assert result.scores["network"].artefacts == pytest.approx(sum(figures) / 3)
+
+
+def test_the_model_may_be_gone(trained, sources, out, snow):
+    trained.remove("snow")
+    heard = Collected()
+    result = evaluate(
+        sources, yardsticks=Yardsticks(folder=snow), library=trained, out=out, on_event=heard
+    )
+    assert list(result.scores) == [*CONTROLS, "network", "finished"]
+    assert any("is gone" in note.text for note in heard.of(Note))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_single_picture_of_a_look_has_no_probability(trained, sources, out, snow, weights, count):
+    one = out.parent / "one"
+    one.mkdir()
+    (one / "a.png").write_bytes((snow / "0.png").read_bytes())
+    folder = snow if count == 1 else one
+    heard = Collected()
+    result = evaluate(
+        sources,
+        count=count,
+        yardsticks=Yardsticks(folder=folder, weights=weights),
+        library=trained,
+        out=out,
+        on_event=heard,
+    )
+    assert result.classifier_accuracy is result.scores["network"].domain is None
+    assert result.scores["network"].content > 0
+    assert result.scores["network"].kid is None
+    assert any("two pictures" in note.text for note in heard.of(Note))
+
+
+def test_sources_among_the_pictures_of_a_are_not_counted_twice(
+    trained, sources, out, snow, weights
+):
+    yardsticks = Yardsticks(folder=snow, domain_a=sources, weights=weights)
+    alone = Yardsticks(folder=snow, weights=weights)
+    first, second = (
+        evaluate(sources, library=trained, out=out, yardsticks=given)
+        for given in (yardsticks, alone)
+    )
+    assert first.scores == second.scores
+
+
+def test_its_own_sheet_is_no_source(trained, sources, snow):
+    out = sources / "evaluation"
+    for _ in range(2):
+        result = evaluate(sources, library=trained, out=out)
+    assert (result.num_pictures, result.failed) == (3, ())
+
+
+def test_training_that_fails_on_one_source_does_not_stop_the_others(
+    trained, sources, out, monkeypatch, phase_two
+):
+    fit, calls = ways.adapt_in_memory, []
+
+    def fail_at_first(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            raise TrainingFailedError("training failed 4 times")
+        if len(calls) == 2:
+            raise MemoryError
+        return fit(*given)
+
+    monkeypatch.setattr(ways, "adapt_in_memory", fail_at_first)
+    result = evaluate(sources, model="snow", config=phase_two, library=trained, out=out)
+    assert [path.name for path, _ in result.failed] == ["00.png", "01.png"]
+    assert len(result.pictures) == 1
+
+
+def test_a_missing_source_is_named_and_the_others_go_on(trained, sources, out):
+    result = evaluate([sources, sources / "nothing.png"], library=trained, out=out)
+    assert [path.name for path, _ in result.failed] == ["nothing.png"]
+    assert (result.num_pictures, len(result.pictures)) == (4, 3)
+
+
+def test_many_sources_fit_on_the_sheet(trained, sources, out, monkeypatch):
+    monkeypatch.setattr(module, "MOST_SHOWN", 2)
+    result = evaluate(sources, library=trained, out=out)
+    assert len(result.pictures) == 3
+    with Image.open(result.sheet) as sheet:
+        assert sheet.height < 3 * 204
+
+
+def test_partners_lie_at_the_same_place_or_have_a_name_of_their_own(tmp_path, pictures):
+    first, second = pictures(2)
+    for place, picture in (("May/a.png", first), ("June/a.png", second), ("June/b.png", second)):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        picture.save(tmp_path / place)
+    partners = Partners(tmp_path)
+
+    def partner(relative):
+        return partners.of(FoundPicture(path=Path(relative), relative=Path(relative)), first)
+
+    assert partner("May/a.jpg").tobytes() == first.tobytes()
+    assert partner("June/a.jpg").tobytes() == partner("b.jpg").tobytes() == second.tobytes()
+    with pytest.raises(PictureError, match="more than one picture called a"):
+        partner("a.jpg")
+    with pytest.raises(PictureError, match="no picture called c"):
+        partner("c.jpg")
+
+
+def test_a_partner_that_is_broken_or_of_another_shape_is_named(tmp_path, pictures):
+    [source] = pictures(1)
+    source.resize((48, 60)).save(tmp_path / "tall.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    partners = Partners(tmp_path)
+    for name, reason in (("tall", "another aspect"), ("broken", "broken.png: not a picture")):
+        found = FoundPicture(path=Path(f"{name}.jpg"), relative=Path(f"{name}.jpg"))
+        with pytest.raises(PictureError, match=reason):
+            partners.of(found, source)
+
+
+def test_a_folder_of_partners_that_is_not_there_is_told_before_the_work(trained, sources, out):
+    with pytest.raises(InputError, match="does not exist") as refused:
+        evaluate(
+            sources,
+            yardsticks=Yardsticks(truth=out / "nothing"),
+            library=trained,
+            out=out,
+        )
+    assert refused.value.hint
+    assert not out.exists()
 
 
 def test_a_bad_source_and_a_missing_partner_do_not_stop_the_others(

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import Precision
-from ostcli.errors import DamagedError, UsageError
-from ostcli.events import StepDone
+from ostcli.config import Padding, Precision
+from ostcli.errors import DamagedError, InputError, UsageError
+from ostcli.events import Collected, Note, StepDone
 from ostcli.store.reading import LOG
 from ostcli.workflows.job import (
     check_same_settings,
@@ -124,3 +124,55 @@ def test_the_journal_has_a_line_of_averages_for_each_stretch(library):
     assert first == {"step": STEPS_PER_LINE, "rec_b": (STEPS_PER_LINE + 1) / 2}
     assert second["rec_b"] == first["rec_b"] + STEPS_PER_LINE
     assert journal.latest == {"rec_b": second["rec_b"]}
+
+
+def without(config, *names):
+    """Return a manifest's settings as a version wrote them that knew fewer."""
+    return {
+        name: without(value, *names) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if name not in names
+    }
+
+
+NEW = ("detail_radius", "padding", "weight_patch_ab", "folder_learns")
+
+
+def test_settings_that_were_new_since_then_have_their_defaults(manifest, phase_one):
+    old = replace(manifest, config=without(manifest.config, *NEW))
+    check_same_settings(old, phase_one, budget=BUDGET)
+    changed = replace(phase_one, network=replace(phase_one.network, detail_radius=4))
+    with pytest.raises(UsageError, match=r"network\.detail_radius 0 → 4"):
+        check_same_settings(old, changed, budget=BUDGET)
+
+
+def test_a_training_of_before_goes_on_as_it_was(trained, snow, phase_one, monkeypatch):
+    manifest = trained.manifest("snow")
+    monkeypatch.setattr(
+        trained, "manifest", lambda _: replace(manifest, config=without(manifest.config, *NEW))
+    )
+    monkeypatch.setattr(
+        trained,
+        "present",
+        lambda *_given, **_options: trained.manifest("snow"),
+    )
+
+    def settings(_facts):
+        network = replace(phase_one.network, detail_radius=4, padding=Padding.REFLECT)
+        return replace(phase_one, network=network, steps=7)
+
+    result = pretrain(snow, settings, library=trained)
+    assert (result.step, result.finished) == (7, True)
+
+
+def test_a_verdict_that_cannot_be_given_does_not_spoil_a_training(
+    winter, library, phase_one, monkeypatch
+):
+    def gone(*_given):
+        raise InputError("the pictures are gone")
+
+    monkeypatch.setattr("ostcli.workflows.pretrain.judge_model", gone)
+    heard = Collected()
+    result = pretrain(winter, phase_one, library=library, on_event=heard)
+    assert (result.finished, result.verdict) == (True, None)
+    assert any("no verdict: the pictures are gone" in note.text for note in heard.of(Note))

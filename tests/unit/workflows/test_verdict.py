@@ -1,5 +1,7 @@
 """Words and figures about a result, on networks whose faults are made."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from PIL import Image
@@ -57,15 +59,30 @@ def test_a_model_that_gives_its_folder_back_is_good(folder):
     assert verdict.is_good
     assert verdict.advice == ()
     assert verdict.figures["contrast_lost"] < 0.01
-    assert verdict.figures["detail_kept"] == pytest.approx(1, abs=0.01)
-    assert "100 % of the fine detail" in verdict.summary
+    assert verdict.figures["detail_right"] == pytest.approx(1, abs=0.01)
+    assert "agrees by 100 %" in verdict.summary
 
 
-@pytest.mark.parametrize("path", [blurred, flat])
-def test_a_soft_or_a_flat_model_wants_more_steps(folder, path):
+def with_a_grid(x):
+    return blurred(blurred(x)) + 0.3 * ((torch.arange(x.shape[-1]) % 4 == 0).float() - 0.25)
+
+
+@pytest.mark.parametrize("path", [blurred, flat, with_a_grid])
+def test_a_soft_or_a_flat_or_a_striped_model_wants_more_steps(folder, path):
     verdict = judge_model(Along(path), folder * FEW_PICTURES, CONFIG, 100)
     assert not verdict.is_good
     assert "--steps 200" in verdict.advice[0]
+
+
+def test_a_budget_of_minutes_is_doubled_in_minutes(folder):
+    config = replace(CONFIG, steps=None, minutes=5.0)
+    assert "--minutes 10" in judge_model(Along(flat), folder, config, 100).advice[0]
+
+
+def test_flat_pictures_say_nothing_of_detail(folder):
+    plain = [Image.new("RGB", (64, 64), "grey")] * 3
+    assert judge_model(Along(lambda x: x), plain + folder, CONFIG, 9).is_good
+    assert "-" not in judge_model(Along(noisy), plain, CONFIG, 9).summary
 
 
 def test_a_small_folder_is_named_though_the_model_is_good(folder):
@@ -102,6 +119,16 @@ def test_noise_is_judged_where_a_photograph_is_wanted(example, folder):
     as_strokes = judged(noisy_winter, example, folder, Finish.NETWORK)
     assert as_strokes.is_good
     assert "noise" not in as_strokes.figures
+
+
+def test_a_torn_or_a_noisy_photograph_wants_a_better_model(example, folder):
+    for fault in (noisy, lambda x: x.flip(3)):
+        verdict = judged(lambda x, fault=fault: fault(to_winter(x)), example, folder)
+        assert "train the model longer" in verdict.advice[0]
+
+
+def test_a_tiny_example_has_a_verdict_too(example, folder):
+    assert judged(to_winter, example.resize((64, 8)), folder).figures.keys() == {"moved"}
 
 
 def test_a_large_example_is_judged_at_the_size_of_a_preview(folder):
