@@ -436,7 +436,7 @@ def test_a_last_step_that_spoils_the_weights_is_taken_again(make_trainer, make_b
         record = do_step(batch, rate)
         if trainer.step == 8 and not spoilt:
             spoilt.append(trainer.step)
-            trainer.networks.decoder_b[-2].weight.data.fill_(math.nan)
+            trainer.networks.decoder_b[-1].weight.data.fill_(math.nan)
         return record
 
     trainer.do_step = spoil_once

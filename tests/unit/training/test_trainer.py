@@ -195,7 +195,7 @@ def test_the_rate_is_the_schedule_s_share_after_roll_backs(make_trainer, make_ba
 
 def test_a_first_step_moves_each_weight_by_the_rate(make_trainer, make_batch):
     trainer = make_trainer("one", optim=OptimConfig(learning_rate=1e-3))
-    weight = trainer.networks.decoder_b[-2].weight
+    weight = trainer.networks.decoder_b[-1].weight
     before = weight.detach().clone()
 
     trainer.do_step(make_batch(), 0.5)
