@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ostcli.images.tensors import Pixels, pixels_of
+from ostcli.method.detail import LUMINANCE
 
 WINDOW = 9
 """Side of the neighbourhoods in which noise is looked for, in pixels: wider than the stripes and
@@ -19,8 +20,9 @@ FLAT = 3 / 255
 LEAST_FLAT = 0.1
 """Where less of a picture is flat than this share, its quietest neighbourhoods are taken."""
 DETAIL_RADIUS = 4
-"""Half the side of the box whose mean is taken off for the detail of a picture, in pixels."""
-_GREY = np.array([0.299, 0.587, 0.114])
+"""Half the side of the box whose mean is taken off for the detail of a picture, in pixels. A filter
+of its own: that of the network (`fine_detail`) would flatter it."""
+_GREY = np.array(LUMINANCE)
 
 
 def mean_absolute_error(image: Image.Image, truth: Image.Image) -> float:

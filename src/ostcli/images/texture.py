@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ostcli.method.detail import LUMINANCE
+
 Floats = npt.NDArray[np.float64]
 
 PHOTO_GAP_LIMIT = 0.0
@@ -27,7 +29,7 @@ _BLOCK = 8
 _MIN_SIDE = 32
 _MOST_PIXELS = 256 * 256
 _KERNEL = np.array([1, 4, 6, 4, 1]) / 16
-_GREY = np.array([0.299, 0.587, 0.114])
+_GREY = np.array(LUMINANCE)
 
 
 def unlike_photo(picture: Image.Image) -> float:

@@ -13,13 +13,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
-
-LUMINANCE = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in light and dark (ITU-R BT.601)."""
+from ostcli.method.detail import fine_detail
 
 
 class Code(NamedTuple):
@@ -201,24 +198,6 @@ class Networks(nn.Module):
     def translate_ba(self, pictures: Tensor) -> Tensor:
         """T_BA, with the latent's mean."""
         return self.decode_a(self.encode_b(pictures).mode)
-
-
-def fine_detail(pictures: Tensor, radius: int) -> Tensor:
-    """Return the luminance of pictures without what a box blur, done twice, leaves of it.
-
-    Args:
-        pictures: Shape (N, 3, H, W), range [-1, 1].
-        radius: half the side of the box, in pixels.
-
-    Returns:
-        Shape (N, 1, H, W), float32, about 0 on average.
-    Source: ours, decision 0014.
-    """
-    weights = pictures.new_tensor(LUMINANCE).reshape(1, 3, 1, 1)
-    grey = smooth = (pictures * weights).sum(1, keepdim=True).float()
-    for _ in range(2):
-        smooth = F.avg_pool2d(smooth, 2 * radius + 1, 1, radius, count_include_pad=False)
-    return grey - smooth
 
 
 def build_networks(

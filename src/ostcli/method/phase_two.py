@@ -107,18 +107,14 @@ def phase_two_step(
         trans_ba = networks.decode_a(networks.encode_b(x_b).sample(generator))
         cycle_bab = networks.decode_b(networks.encode_a(trans_ba).sample(generator))
         cycles["cycle_b"] = reconstruction_loss(cycle_bab, x_b)
-    pulls = {}
+    losses = {"rec_a": rec_a, **cycles}
+    example = weights.weight_reconstruction_a * rec_a + weights.weight_cycle * sum(cycles.values())
     if folder_learns or weights.weight_adversarial_ab:
-        pulls["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
+        losses["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
+        example = example + weights.weight_adversarial_ab * losses["gan_ab"]
     if weights.weight_patch_ab:
-        pulls["patch_ab"] = patch_distance(trans_ab, every_b, generator)
-    factors = {"gan_ab": weights.weight_adversarial_ab, "patch_ab": weights.weight_patch_ab}
-    losses = {"rec_a": rec_a, **cycles, **pulls}
-    example = (
-        weights.weight_reconstruction_a * rec_a
-        + weights.weight_cycle * sum(cycles.values())
-        + sum(factors[name] * pull for name, pull in pulls.items())
-    )
+        losses["patch_ab"] = patch_distance(trans_ab, every_b, generator)  # decision 0016
+        example = example + weights.weight_patch_ab * losses["patch_ab"]
     if folder is None:
         return StepRecord(
             losses=losses,

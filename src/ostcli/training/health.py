@@ -109,7 +109,7 @@ class Health:
         broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
         if broken:
             return f"the loss {broken[0]} is not a finite number"
-        self._folder.take_in(losses.get("rec_b", losses.get("rec_a", 0.0)))
+        self._folder.take_in(losses["rec_b" if "rec_b" in losses else "rec_a"])
         self._flat.take_in(flat_error)
         if "rec_a" in losses:
             self._example.take_in(losses["rec_a"])

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ostcli.config import DeviceChoice, Look, Padding, Preset, PretrainConfig, pretrain_preset
+from ostcli.config import DeviceChoice, Look, NetworkConfig, Preset, PretrainConfig, pretrain_preset
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.folder import PictureFolder, open_folder, spread
@@ -136,11 +136,13 @@ def pretrain(
 
 
 def _as_begun(chosen: PretrainConfig, begun: Manifest | None) -> PretrainConfig:
-    """Go on with a training of before decision 0014 as it was begun."""
+    """Go on with a training of before decisions 0014 and 0017 as it was begun."""
     if begun is None or "detail_radius" in begun.config.get("network", {}):
         return chosen
-    network = replace(chosen.network, detail_radius=0, padding=Padding.ZEROS)
-    return replace(chosen, network=network)
+    of_before = {
+        name: getattr(NetworkConfig(), name) for name in ("detail_radius", "padding", "num_stages")
+    }
+    return replace(chosen, network=replace(chosen.network, **of_before))
 
 
 def _learns_detail(config: PretrainConfig) -> bool:

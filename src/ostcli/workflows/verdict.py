@@ -77,21 +77,21 @@ def judge_model(
     pairs = [(picture, reconstruct(picture)) for picture in shown]
     contrast = mean(mean_absolute_error(_flat(picture), picture) for picture in shown)
     lost = mean(mean_absolute_error(made, picture) for picture, made in pairs) / max(contrast, 1e-6)
+    figures = {"contrast_lost": round(lost, 3)}
+    summary = f"it gives its folder back with {_percent(1 - lost)} of the contrast right"
+    is_good = lost <= MOST_LOST
     detailed = [pair for pair in pairs if detail_size(pair[0]) >= LEAST_TO_SEE]
-    detail = mean(detail_correlation(made, picture) for picture, made in detailed or pairs)
+    if detailed:
+        detail = mean(detail_correlation(made, picture) for picture, made in detailed)
+        figures["detail_right"] = round(detail, 3)
+        summary += f", and fine detail that agrees by {_percent(detail)}"
+        is_good &= detail >= LEAST_DETAIL
     advice = []
-    if lost > MOST_LOST or (detailed and detail < LEAST_DETAIL):
+    if not is_good:
         advice.append(f"train longer: the same command with {_twice(config, steps)}")
-    is_good = not advice
     if len(pictures) < FEW_PICTURES:
         advice.append(f"add pictures of the look: {len(pictures)} are few")
-    return Verdict(
-        is_good=is_good,
-        summary=f"it gives its folder back with {_percent(1 - lost)} of the contrast right, and "
-        f"fine detail that agrees by {_percent(detail)}",
-        advice=tuple(advice),
-        figures={"contrast_lost": round(lost, 3), "detail_right": round(detail, 3)},
-    )
+    return Verdict(is_good=is_good, summary=summary, advice=tuple(advice), figures=figures)
 
 
 def judge_adaptation(

@@ -158,7 +158,7 @@ def test_a_training_of_before_goes_on_as_it_was(trained, snow, phase_one, monkey
     )
 
     def settings(_facts):
-        network = replace(phase_one.network, detail_radius=4, padding=Padding.REFLECT)
+        network = replace(phase_one.network, detail_radius=4, padding=Padding.REFLECT, num_stages=1)
         return replace(phase_one, network=network, steps=7)
 
     result = pretrain(snow, settings, library=trained)

@@ -82,7 +82,9 @@ def test_a_budget_of_minutes_is_doubled_in_minutes(folder):
 def test_flat_pictures_say_nothing_of_detail(folder):
     plain = [Image.new("RGB", (64, 64), "grey")] * 3
     assert judge_model(Along(lambda x: x), plain + folder, CONFIG, 9).is_good
-    assert "-" not in judge_model(Along(noisy), plain, CONFIG, 9).summary
+    of_plain = judge_model(Along(noisy), plain, CONFIG, 9)
+    assert "-" not in of_plain.summary
+    assert of_plain.figures.keys() == {"contrast_lost"}
 
 
 def test_a_small_folder_is_named_though_the_model_is_good(folder):
