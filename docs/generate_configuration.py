@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ostcli import config
-from ostcli.config import Config, Look, Preset, PretrainConfig, adapt_preset, pretrain_preset
+from ostcli.config import Config, Look, Preset, PretrainConfig
+from ostcli.presets import adapt_preset, pretrain_preset
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "reference" / "configuration.md"

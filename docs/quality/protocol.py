@@ -24,10 +24,11 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from ostcli.config import AdaptConfig, Look, PretrainConfig, adapt_preset, pretrain_preset
+from ostcli.config import AdaptConfig, Look, PretrainConfig
 from ostcli.images.find import find_pictures
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
 from ostcli.method.networks import build_networks
+from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.store.library import Library
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
 from ostcli.training.trainer import Trainer

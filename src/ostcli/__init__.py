@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ostcli.config import Look as Look
     from ostcli.config import Preset as Preset
     from ostcli.config import PretrainConfig as PretrainConfig
-    from ostcli.config import adapt_preset as adapt_preset
-    from ostcli.config import pretrain_preset as pretrain_preset
+    from ostcli.presets import adapt_preset as adapt_preset
+    from ostcli.presets import pretrain_preset as pretrain_preset
     from ostcli.workflows.adapt import adapt as adapt
     from ostcli.workflows.evaluate import Yardsticks as Yardsticks
     from ostcli.workflows.evaluate import evaluate as evaluate
@@ -43,8 +43,8 @@ _HOME = {
     "Look": "ostcli.config",
     "Preset": "ostcli.config",
     "PretrainConfig": "ostcli.config",
-    "adapt_preset": "ostcli.config",
-    "pretrain_preset": "ostcli.config",
+    "adapt_preset": "ostcli.presets",
+    "pretrain_preset": "ostcli.presets",
     "FolderFacts": "ostcli.workflows.pretrain",
     "Yardsticks": "ostcli.workflows.evaluate",
     "adapt": "ostcli.workflows.adapt",

@@ -15,7 +15,8 @@ from PIL import Image
 
 import ostcli
 from ostcli.cli.main import main
-from ostcli.config import NetworkConfig, pretrain_preset
+from ostcli.config import NetworkConfig
+from ostcli.presets import pretrain_preset
 
 SOURCE = str(Path(ostcli.__file__).parents[1])
 SMALL = NetworkConfig(width=4, num_blocks=1, discriminator_width=4, discriminator_layers=2)

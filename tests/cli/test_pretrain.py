@@ -2,7 +2,8 @@
 
 import pytest
 
-from ostcli.config import LatentForm, Look, Preset, pretrain_preset
+from ostcli.config import LatentForm, Look, Preset
+from ostcli.presets import pretrain_preset
 from ostcli.store.library import Library, store_root
 
 TINY = ("--size", "32", "--steps", "3", "--precision", "fp32")

@@ -7,8 +7,8 @@ import sys
 import pytest
 from PIL import Image
 
-from ostcli.config import ADAPT_EACH_STEPS
 from ostcli.images.read import read_picture
+from ostcli.presets import ADAPT_EACH_STEPS
 from ostcli.store.library import Library, store_root
 
 

@@ -20,9 +20,8 @@ from ostcli.config import (
     Reach,
     Upsampling,
     ViewConfig,
-    adapt_preset,
-    pretrain_preset,
 )
+from ostcli.presets import adapt_preset, pretrain_preset
 
 ALL_PRESETS = [
     pretrain_preset(preset, look, num_pictures=230, size=size)

@@ -10,16 +10,9 @@ from ostcli.cli import options
 from ostcli.cli.render import Output, failures, output_of
 from ostcli.cli.runs import check_failed, say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
-from ostcli.config import (
-    EPOCHS_OF_THE_AUTHORS,
-    AdaptConfig,
-    Birth,
-    DeviceChoice,
-    Pull,
-    Reach,
-    adapt_preset,
-)
+from ostcli.config import AdaptConfig, Birth, DeviceChoice, Pull, Reach
 from ostcli.errors import InputError, UsageError
+from ostcli.presets import EPOCHS_OF_THE_AUTHORS, adapt_preset
 
 if TYPE_CHECKING:
     from ostcli.workflows.adapt import AdaptResult

@@ -24,17 +24,7 @@ def evaluate(
         list[Path],
         typer.Argument(metavar="SOURCES...", help="Pictures of A, and folders of them."),
     ],
-    adaptation: Annotated[
-        str | None,
-        typer.Option(
-            "--adaptation",
-            "-a",
-            metavar="NAME",
-            help="Translate all by this one.",
-            show_default="the last used",
-            autocompletion=options.complete_adaptations,
-        ),
-    ] = None,
+    adaptation: options.Adaptation = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -123,9 +113,9 @@ def evaluate(
     Needs scikit-learn for P(B), the probability of a look: `pip install 'ostcli[evaluate]'`.
     """
     from ostcli.cli.progress import listen
-    from ostcli.config import adapt_preset
     from ostcli.paper.scores import known_figures
     from ostcli.paper.tables import table_of_scores
+    from ostcli.presets import adapt_preset
     from ostcli.workflows.evaluate import Yardsticks, values_of
     from ostcli.workflows.evaluate import evaluate as measure
 

@@ -46,6 +46,17 @@ def complete_names(incomplete: str) -> list[str]:
     return _names(None, incomplete)
 
 
+Adaptation = Annotated[
+    str | None,
+    typer.Option(
+        "--adaptation",
+        "-a",
+        metavar="NAME",
+        help="What to translate by.",
+        show_default="the last used",
+        autocompletion=complete_adaptations,
+    ),
+]
 Device = Annotated[
     DeviceChoice,
     typer.Option(help="Where to compute; auto takes CUDA, else Apple's MPS, else the CPU."),

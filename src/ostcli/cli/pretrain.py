@@ -10,15 +10,8 @@ from ostcli.cli import options
 from ostcli.cli.render import failures, output_of
 from ostcli.cli.runs import say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
-from ostcli.config import (
-    EPOCHS_OF_THE_AUTHORS,
-    DeviceChoice,
-    LatentForm,
-    Look,
-    Preset,
-    PretrainConfig,
-    pretrain_preset,
-)
+from ostcli.config import DeviceChoice, LatentForm, Look, Preset, PretrainConfig
+from ostcli.presets import EPOCHS_OF_THE_AUTHORS, pretrain_preset
 
 if TYPE_CHECKING:
     from ostcli.workflows.pretrain import FolderFacts

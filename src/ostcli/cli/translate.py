@@ -11,8 +11,9 @@ from ostcli.cli import options
 from ostcli.cli.render import Output, counted, duration, failures, output_of
 from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
-from ostcli.config import ADAPT_EACH_STEPS, DeviceChoice, Direction, Finish
+from ostcli.config import DeviceChoice, Direction, Finish
 from ostcli.errors import InterruptedRun, ResourceError, UsageError
+from ostcli.presets import ADAPT_EACH_STEPS
 
 if TYPE_CHECKING:
     from ostcli.workflows.translate import TranslateResult
@@ -65,17 +66,7 @@ def translate(
             "--adapt-each", help="Adapt to each picture by itself first: slower, and better."
         ),
     ] = False,
-    adaptation: Annotated[
-        str | None,
-        typer.Option(
-            "--adaptation",
-            "-a",
-            metavar="NAME",
-            help="What to translate by.",
-            show_default="the last used",
-            autocompletion=options.complete_adaptations,
-        ),
-    ] = None,
+    adaptation: options.Adaptation = None,
     device: options.Device = DeviceChoice.AUTO,
     format: Annotated[  # noqa: A002 - the user's word
         options.PictureFormat | None,

@@ -1,7 +1,7 @@
 """The figures of a table's row, for one way of translating some pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from statistics import mean
 
 import torch
@@ -58,8 +58,23 @@ FIGURES = ("content", "style", "domain", "kid", "artefacts", "error", "detail", 
 """The columns of a table of scores, in order."""
 
 
+@dataclass(frozen=True)
+class Digest:
+    """What is kept of a picture's features: their own size would fill memory."""
+
+    grams: list[Tensor]
+    """By layer. Shape (C, C)."""
+    summary: Tensor
+    """Shape (values,)."""
+
+    @classmethod
+    def of(cls, features: Features) -> "Digest":
+        """Return a picture's."""
+        return cls(gram_matrices(features), summary(features))
+
+
 class Gathered:
-    """What is kept of pictures' features, one after the other: their own size would fill memory."""
+    """The features of many pictures together."""
 
     def __init__(self) -> None:
         self._grams: list[Tensor] = []
@@ -68,12 +83,11 @@ class Gathered:
     def __len__(self) -> int:
         return len(self._summaries)
 
-    def add(self, features: Features) -> None:
+    def add(self, picture: Digest) -> None:
         """Take in a picture."""
-        grams = gram_matrices(features)
-        before = self._grams or [torch.zeros_like(gram) for gram in grams]
-        self._grams = [total + gram for total, gram in zip(before, grams, strict=True)]
-        self._summaries.append(summary(features))
+        before = self._grams or [torch.zeros_like(gram) for gram in picture.grams]
+        self._grams = [total + gram for total, gram in zip(before, picture.grams, strict=True)]
+        self._summaries.append(picture.summary)
 
     @property
     def grams(self) -> list[Tensor]:
@@ -86,41 +100,55 @@ class Gathered:
         return torch.stack(self._summaries)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True)
+class Measurement:
+    """One result, measured."""
+
+    figures: dict[str, float]
+    """By the names of `PictureScores`; all but the probability of B."""
+    seen: Digest | None
+    """For what is measured of many results together."""
+
+
+def measure(
+    result: Image.Image,
+    source: Image.Image,
+    *,
+    truth: Image.Image | None = None,
+    features: tuple[Features, Features] | None = None,
+) -> Measurement:
+    """Measure one result.
+
+    Args:
+        result: RGB, of its source's size.
+        source: RGB.
+        truth: the true partner, of the same size.
+        features: of the source and of the result.
+    """
+    figures: dict[str, float] = {}
+    if features is not None:
+        figures["content"] = content_distance(*features)
+    if min(source.size) >= WINDOW:
+        figures["artefacts"] = artefacts(result, source)
+    if truth is not None:
+        figures["error"] = mean_absolute_error(result, truth)
+        figures["detail"] = detail_correlation(result, truth)
+        figures["within"] = share_within(result, truth)
+    return Measurement(figures, Digest.of(features[1]) if features else None)
+
+
 class Measured:
-    """Results of one way of translating, measured one after the other."""
+    """The results of one way of translating, one after the other."""
 
-    rows: list[dict[str, float]] = field(default_factory=list)
-    seen: Gathered = field(default_factory=Gathered)
+    def __init__(self) -> None:
+        self._rows: list[dict[str, float]] = []
+        self._seen = Gathered()
 
-    def add(
-        self,
-        result: Image.Image,
-        source: Image.Image,
-        *,
-        truth: Image.Image | None = None,
-        features: tuple[Features, Features] | None = None,
-    ) -> None:
-        """Measure a result.
-
-        Args:
-            result: RGB, of its source's size.
-            source: RGB.
-            truth: the true partner, of the same size.
-            features: of the source and of the result.
-        """
-        row: dict[str, float] = {}
-        if features is not None:
-            of_source, of_result = features
-            row["content"] = content_distance(of_source, of_result)
-            self.seen.add(of_result)
-        if min(source.size) >= WINDOW:
-            row["artefacts"] = artefacts(result, source)
-        if truth is not None:
-            row["error"] = mean_absolute_error(result, truth)
-            row["detail"] = detail_correlation(result, truth)
-            row["within"] = share_within(result, truth)
-        self.rows.append(row)
+    def add(self, measurement: Measurement) -> None:
+        """Take in a result."""
+        self._rows.append(measurement.figures)
+        if measurement.seen:
+            self._seen.add(measurement.seen)
 
     def scores(
         self, folder: Gathered | None, classifier: DomainClassifier | None
@@ -131,10 +159,10 @@ class Measured:
             folder: real pictures of B, if there are features.
             classifier: for the probability of B.
         """
-        rows = [dict(row) for row in self.rows]
-        together = {} if folder is None else figures_of(self.seen, folder)
+        rows = [dict(row) for row in self._rows]
+        together = {} if folder is None else figures_of(self._seen, folder)
         if classifier is not None:
-            of_b = classifier.probability_of_b(self.seen.summaries)
+            of_b = classifier.probability_of_b(self._seen.summaries)
             for row, probability in zip(rows, of_b, strict=True):
                 row["domain"] = probability
         names = [each.name for each in fields(PictureScores)]

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ostcli.config import AdaptConfig, DeviceChoice, Finish, Precision, ViewConfig, adapt_preset
+from ostcli.config import AdaptConfig, DeviceChoice, Finish, Precision, ViewConfig
 from ostcli.errors import UsageError
 from ostcli.events import OnEvent, ignore_events
 from ostcli.images.finish import photo_finish
@@ -19,6 +19,7 @@ from ostcli.images.keepsake import to_bytes_tensor
 from ostcli.images.read import read_picture
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.method.networks import Networks
+from ostcli.presets import adapt_preset
 from ostcli.store.durable import sha256
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Kind, Manifest, check_name, slug

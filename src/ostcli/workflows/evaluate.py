@@ -2,45 +2,41 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mode
 from time import monotonic
 from typing import Any
 
-import torch
 from PIL import Image
 
-from ostcli.config import AdaptConfig, DeviceChoice, Finish, adapt_preset
+from ostcli.config import AdaptConfig, DeviceChoice, Finish
 from ostcli.errors import InputError, PictureError, UsageError
-from ostcli.events import Note, OnEvent, PictureDone, PictureFailed, ignore_events
+from ostcli.events import OnEvent, PictureDone, PictureFailed, ignore_events
 from ostcli.images.controls import Controls
 from ostcli.images.encode import encode_picture
 from ostcli.images.find import FoundPicture, find_pictures, split_inputs
 from ostcli.images.folder import open_folder, spread
 from ostcli.images.read import read_picture
-from ostcli.images.sheet import contact_sheet, reduce_for_preview
-from ostcli.paper.domain import DomainClassifier, check_scikit_learn, train_classifier
-from ostcli.paper.features import PerceptualNetwork, load_perceptual_network
+from ostcli.paper.domain import check_scikit_learn
+from ostcli.paper.features import load_perceptual_network
 from ostcli.paper.scores import (
-    Gathered,
-    Measured,
     PictureScores,
     Scores,
     known_figures,
     real_scores,
 )
 from ostcli.paper.tables import markdown_table, table_of_scores
+from ostcli.presets import adapt_preset
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.workflows.batch import want_of_memory_named
+from ostcli.workflows.bench import Bench, Perceptual
 from ostcli.workflows.stored import Model
 from ostcli.workflows.ways import (
     SEEN,
     Partners,
-    Way,
     adapted_each,
     by_one_adaptation,
     made_already,
@@ -49,18 +45,6 @@ from ostcli.workflows.ways import (
 
 MOST_OF_FOLDER = 240
 """Pictures of a folder that results are held against, at even distances."""
-MOST_SHOWN = 40
-"""Sources on the sheet, the first ones: a WebP picture has at most 16,383 rows."""
-SHOWN = (
-    "identity",
-    "colour_match",
-    "unadapted",
-    "unadapted_finished",
-    "network",
-    "finished",
-    "translation",
-)
-"""The columns of the sheet, as far as there are such results."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,24 +149,22 @@ def evaluate(
         way = adapted_each(model, config, library, where, on_event, should_stop)
     # All that can be wrong is found out before the work.
     folder = _pictures_of(yardsticks.folder or way.folder, "--folder", on_event)
-    features = _open_perceptual(yardsticks, found, on_event)
+    perceptual = _open_perceptual(yardsticks, found, on_event)
     truths = Partners(yardsticks.truth) if yardsticks.truth else None
     make_folder(out)
-    bench = _Bench(failed=missing)
-    controls, of_folder = Controls(folder), Gathered()
-    if features:
-        for picture in folder:
-            of_folder.add(features.network(picture))
-            if should_stop():
-                return None
+    failed = list(missing)
+    if perceptual and not perceptual.look_at(folder, should_stop):
+        return None
+    bench = Bench(Controls(folder), truths, perceptual)
     for index, each in enumerate(found, start=1):
         at = monotonic()
         try:
             with want_of_memory_named(each.path):
-                _measure(each, way, controls, truths, features, bench)
+                source = seen(read_picture(each.path).image)
+                bench.measure(each, source, way.make(each, source), way.finish_for(source))
         except InputError as error:
             reason = error.reason if isinstance(error, PictureError) else error.message
-            bench.failed.append((each.path, reason))
+            failed.append((each.path, reason))
             on_event(PictureFailed(path=each.path, reason=reason))
             continue
         if should_stop():
@@ -198,21 +180,18 @@ def evaluate(
         )
     if not bench.names:
         raise InputError("none of the pictures can be used", hint="they are named above")
-    classifier = features.classifier(bench.sources, of_folder, on_event) if features else None
-    rows = {
-        name: measured.scores(of_folder if features else None, classifier)
-        for name, measured in bench.measured.items()
-    }
+    classifier = perceptual.classifier(bench.sources, on_event) if perceptual else None
+    rows = bench.rows(classifier)
     scores = {name: together for name, (together, _) in rows.items()}
-    if features and len(features.held_out):
-        scores["real"] = real_scores(features.held_out, of_folder, classifier)
+    if perceptual and len(perceptual.held_out):
+        scores["real"] = real_scores(perceptual.held_out, perceptual.folder, classifier)
     result = EvaluateResult(
         scores=scores,
         pictures={
             path: {name: of_each[index] for name, (_, of_each) in rows.items()}
             for index, path in enumerate(bench.names)
         },
-        failed=tuple(bench.failed),
+        failed=tuple(failed),
         classifier_accuracy=classifier.accuracy if classifier else None,
         finish=Finish(mode(bench.finishes)) if bench.finishes else None,
         num_pictures=len(found) + len(missing),
@@ -228,57 +207,16 @@ def evaluate(
 def values_of(result: EvaluateResult) -> dict[str, Any]:
     """Return a result as JSON values."""
     return {
-        **vars(result),
-        "scores": {name: asdict(row) for name, row in result.scores.items()},
-        "pictures": {
-            path: {name: asdict(row) for name, row in rows.items()}
-            for path, rows in result.pictures.items()
-        },
+        **asdict(result),
         "failed": [{"path": str(path), "reason": reason} for path, reason in result.failed],
         "sheet": str(result.sheet),
         "table": str(result.table),
     }
 
 
-@dataclass(kw_only=True)
-class _Bench:
-    """What has been measured so far, each list in the order of the sources."""
-
-    names: list[str] = field(default_factory=list)
-    """Their paths as found."""
-    measured: dict[str, Measured] = field(default_factory=dict)
-    """By the way that results were made."""
-    sources: Gathered = field(default_factory=Gathered)
-    finishes: list[Finish] = field(default_factory=list)
-    """What AUTO means for each."""
-    shown: list[dict[str, Image.Image]] = field(default_factory=list)
-    """Small pictures for the sheet."""
-    failed: list[tuple[Path, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Perceptual:
-    """All that needs features."""
-
-    network: PerceptualNetwork
-    more_of_a: Gathered
-    """Pictures of A besides the sources."""
-    held_out: Gathered
-
-    def classifier(
-        self, sources: Gathered, folder: Gathered, on_event: OnEvent
-    ) -> DomainClassifier | None:
-        """Return the domain classifier, or None where a domain is a single picture."""
-        of_a = [each.summaries for each in (sources, self.more_of_a) if len(each)]
-        if min(sum(map(len, of_a)), len(folder)) < 2:
-            on_event(Note(text="no P(B): it takes two pictures of each look", warning=True))
-            return None
-        return train_classifier(torch.cat(of_a), folder.summaries)
-
-
 def _open_perceptual(
     yardsticks: Yardsticks, found: Sequence[FoundPicture], on_event: OnEvent
-) -> _Perceptual | None:
+) -> Perceptual | None:
     """Open everything that needs features; None without weights.
 
     Raises:
@@ -287,48 +225,21 @@ def _open_perceptual(
     if yardsticks.weights is None:
         return None
     check_scikit_learn()
-    network = load_perceptual_network(yardsticks.weights)
-    more_of_a, held_out = Gathered(), Gathered()
+    perceptual = Perceptual(network=load_perceptual_network(yardsticks.weights))
     if yardsticks.domain_a:
         sources = {each.path.resolve() for each in found}  # None of them twice.
         others = find_pictures([yardsticks.domain_a], on_event=on_event)
         for path in (each.path for each in others if each.path.resolve() not in sources):
-            with suppress(PictureError):
-                more_of_a.add(network(seen(read_picture(path).image)))
+            try:
+                picture = seen(read_picture(path).image)
+            except PictureError as error:
+                on_event(PictureFailed(path=path, reason=error.reason))
+                continue
+            perceptual.more_of_a.add(perceptual.digest(picture))
     if yardsticks.held_out:
         for picture in _pictures_of(yardsticks.held_out, "--held-out", on_event):
-            held_out.add(network(picture))
-    return _Perceptual(network=network, more_of_a=more_of_a, held_out=held_out)
-
-
-def _measure(
-    found: FoundPicture,
-    way: Way,
-    controls: Controls,
-    truths: Partners | None,
-    features: _Perceptual | None,
-    bench: _Bench,
-) -> None:
-    """Make every result of a source, and measure it.
-
-    Raises:
-        InputError: the source or a partner cannot be used, or training on it failed.
-    """
-    source = seen(read_picture(found.path).image)
-    truth = truths.of(found, source) if truths else None
-    made = {**controls.results(source), **way.make(found, source)}
-    of_source = features and features.network(source)
-    for name, result in made.items():
-        both = (of_source, features.network(result)) if features and of_source else None
-        bench.measured.setdefault(name, Measured()).add(result, source, truth=truth, features=both)
-    if of_source:
-        bench.sources.add(of_source)
-    finish = way.finish_for(source)
-    bench.finishes += [finish] if finish else []
-    bench.names.append(str(found.path))
-    if len(bench.shown) < MOST_SHOWN:
-        small = {name: reduce_for_preview(made[name]) for name in SHOWN if name in made}
-        bench.shown.append(small | ({"truth": reduce_for_preview(truth)} if truth else {}))
+            perceptual.held_out.add(perceptual.digest(picture))
+    return perceptual
 
 
 def _find(
@@ -366,19 +277,10 @@ def _pictures_of(folder: Path | None, option: str, on_event: OnEvent) -> list[Im
         raise InputError(error.message, hint=f"give {option} with real pictures of B") from error
 
 
-def _write(result: EvaluateResult, bench: _Bench) -> None:
+def _write(result: EvaluateResult, bench: Bench) -> None:
     figures = known_figures(list(result.scores.values()))
     headings, rows = table_of_scores(result.scores, figures)
     write_file(result.table, markdown_table(headings, rows).encode())
     as_json = json.dumps(values_of(result), indent=2)
     write_file(result.table.with_suffix(".json"), f"{as_json}\n".encode())
-    write_file(result.sheet, encode_picture(_sheet(bench), result.sheet.suffix))
-
-
-def _sheet(bench: _Bench) -> Image.Image:
-    columns = list(bench.shown[0])
-    return contact_sheet(
-        [[row[name] for name in columns] for row in bench.shown],
-        columns=["source" if name == "identity" else name.replace("_", " ") for name in columns],
-        row_labels=[Path(name).stem for name in bench.names],
-    )
+    write_file(result.sheet, encode_picture(bench.sheet(), result.sheet.suffix))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ostcli.config import DeviceChoice, Look, NetworkConfig, Preset, PretrainConfig, pretrain_preset
+from ostcli.config import DeviceChoice, Look, NetworkConfig, Preset, PretrainConfig
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.folder import PictureFolder, open_folder, spread
@@ -16,6 +16,7 @@ from ostcli.images.keepsake import make_keepsake
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.images.texture import PHOTO_GAP_LIMIT
 from ostcli.method.networks import Networks, build_networks
+from ostcli.presets import pretrain_preset
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Manifest, check_name, slug
 from ostcli.training.batches import Batch, Views

@@ -10,12 +10,7 @@ from typing import BinaryIO
 
 import torch
 
-from ostcli.config import (
-    ADAPT_EACH_STEPS,
-    DeviceChoice,
-    Direction,
-    Finish,
-)
+from ostcli.config import DeviceChoice, Direction, Finish
 from ostcli.errors import (
     InputError,
     OstError,
@@ -30,6 +25,7 @@ from ostcli.events import (
 from ostcli.images.encode import suffix_for_source
 from ostcli.images.find import FoundPicture, find_pictures, plan_outputs, split_inputs
 from ostcli.images.read import Picture, read_picture
+from ostcli.presets import ADAPT_EACH_STEPS
 from ostcli.store.durable import make_folder
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic

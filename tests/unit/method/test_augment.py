@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ostcli.config import Preset, ViewConfig, pretrain_preset
+from ostcli.config import Preset, ViewConfig
 from ostcli.method.augment import draw_view, view_scales, working_scale
+from ostcli.presets import pretrain_preset
 
 STILL = ViewConfig(size=16, span=0.0, rotation=0.0, flip=False)
 

@@ -13,7 +13,6 @@ from ostcli.config import (
     Padding,
     Preset,
     Upsampling,
-    pretrain_preset,
 )
 from ostcli.method.detail import fine_detail
 from ostcli.method.networks import (
@@ -23,6 +22,7 @@ from ostcli.method.networks import (
     ResidualBlock,
     build_networks,
 )
+from ostcli.presets import pretrain_preset
 
 AUTHORS = pretrain_preset(Preset.PAPER).network
 SHARED = ("encoder_shared", "decoder_shared")

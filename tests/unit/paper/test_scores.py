@@ -1,7 +1,15 @@
 import pytest
 
 from ostcli.paper.domain import train_classifier
-from ostcli.paper.scores import Gathered, Measured, Scores, known_figures, real_scores
+from ostcli.paper.scores import (
+    Digest,
+    Gathered,
+    Measured,
+    Scores,
+    known_figures,
+    measure,
+    real_scores,
+)
 from ostcli.paper.tables import markdown_table, table_of_scores
 
 
@@ -15,7 +23,7 @@ def gather(network):
     def of(pictures):
         gathered = Gathered()
         for picture in pictures:
-            gathered.add(network(picture))
+            gathered.add(Digest.of(network(picture)))
         return gathered
 
     return of
@@ -32,42 +40,39 @@ def classifier(folder, sources, gather):
 
 
 @pytest.fixture
-def measure(network, sources):
+def measure_all(network, sources):
     def of(results, truths=None):
         measured = Measured()
         for index, result in enumerate(results):
             source = sources[index]
-            measured.add(
-                result,
-                source,
-                truth=truths[index] if truths else None,
-                features=(network(source), network(result)),
-            )
+            truth = truths[index] if truths else None
+            both = network(source), network(result)
+            measured.add(measure(result, source, truth=truth, features=both))
         return measured
 
     return of
 
 
-def test_doing_nothing_changes_no_content(measure, sources, folder, classifier):
-    together, each = measure(sources).scores(folder, classifier)
+def test_doing_nothing_changes_no_content(measure_all, sources, folder, classifier):
+    together, each = measure_all(sources).scores(folder, classifier)
     assert together.content == 0
     assert [row.content for row in each] == [0] * 4
     assert together.error is together.detail is together.within is None
 
 
-def test_the_average_is_that_of_the_pictures(measure, sources, folder, classifier):
+def test_the_average_is_that_of_the_pictures(measure_all, sources, folder, classifier):
     results = [picture.point(lambda level: level // 2) for picture in sources]
     truths = [picture.point(lambda level: level // 4) for picture in sources]
-    together, each = measure(results, truths).scores(folder, classifier)
+    together, each = measure_all(results, truths).scores(folder, classifier)
     for name in ("content", "domain", "artefacts", "error", "detail", "within"):
         average = sum(getattr(row, name) for row in each) / 4
         assert getattr(together, name) == pytest.approx(average), name
     assert all(row.error > 0 for row in each)
 
 
-def test_the_folder_itself_is_nearest_in_style(measure, folder, sources, classifier):
+def test_the_folder_itself_is_nearest_in_style(measure_all, folder, sources, classifier):
     of_folder = real_scores(folder, folder, classifier)
-    of_sources, _ = measure(sources).scores(folder, classifier)
+    of_sources, _ = measure_all(sources).scores(folder, classifier)
     assert of_folder.style == pytest.approx(0, abs=1e-5)
     assert of_sources.style > 0.1
     assert of_sources.domain < 0.5 < of_folder.domain
@@ -76,7 +81,7 @@ def test_the_folder_itself_is_nearest_in_style(measure, folder, sources, classif
 
 def test_without_features_there_is_still_what_needs_none(sources):
     measured = Measured()
-    measured.add(sources[0], sources[0], truth=sources[0])
+    measured.add(measure(sources[0], sources[0], truth=sources[0]))
     together, _ = measured.scores(None, None)
     assert (together.error, together.within) == (0, 1)
     assert together.detail == pytest.approx(1)
@@ -84,8 +89,8 @@ def test_without_features_there_is_still_what_needs_none(sources):
     assert together.content is together.style is together.domain is together.kid is None
 
 
-def test_a_single_picture_has_no_kid(measure, sources, folder, classifier):
-    together, _ = measure(sources[:1]).scores(folder, classifier)
+def test_a_single_picture_has_no_kid(measure_all, sources, folder, classifier):
+    together, _ = measure_all(sources[:1]).scores(folder, classifier)
     assert together.kid is None
     assert together.style is not None
 
@@ -93,8 +98,8 @@ def test_a_single_picture_has_no_kid(measure, sources, folder, classifier):
 def test_a_tiny_picture_has_no_artefacts_and_does_not_spoil_those_of_others(sources):
     tiny = sources[0].resize((40, 8))
     measured = Measured()
-    measured.add(tiny, tiny)
-    measured.add(sources[1], sources[1])
+    measured.add(measure(tiny, tiny))
+    measured.add(measure(sources[1], sources[1]))
     together, [first, second] = measured.scores(None, None)
     assert first.artefacts is None
     assert together.artefacts == second.artefacts

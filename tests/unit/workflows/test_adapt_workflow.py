@@ -360,7 +360,7 @@ def test_denormals_are_flushed_in_every_thread_of_an_adaptation(trained, meadow)
 from pathlib import Path
 import ostcli, torch
 from dataclasses import replace
-from ostcli.config import adapt_preset
+from ostcli.presets import adapt_preset
 from ostcli.store.library import Library
 from ostcli.workflows import adapt
 def open_large(*arguments, **options):

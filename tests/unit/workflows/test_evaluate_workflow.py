@@ -12,8 +12,7 @@ from ostcli.config import Finish
 from ostcli.errors import InputError, PictureError, TrainingFailedError, UsageError
 from ostcli.events import Collected, Note, PictureDone, PictureFailed
 from ostcli.images.find import FoundPicture
-from ostcli.workflows import evaluate as module
-from ostcli.workflows import ways
+from ostcli.workflows import bench, ways
 from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
 from ostcli.workflows.ways import Partners
 
@@ -195,6 +194,33 @@ def test_training_that_fails_on_one_source_does_not_stop_the_others(
     assert len(result.pictures) == 1
 
 
+def test_a_source_that_fails_half_way_leaves_no_half_of_its_figures(
+    trained, sources, out, monkeypatch
+):
+    measure, calls = bench.measure, []
+
+    def full_at_the_third(*given, **options):
+        calls.append(given)
+        if len(calls) == 3:
+            raise MemoryError
+        return measure(*given, **options)
+
+    monkeypatch.setattr(bench, "measure", full_at_the_third)
+    result = evaluate(sources, library=trained, out=out)
+    assert [path.name for path, _ in result.failed] == ["00.png"]
+    assert [len(rows) for rows in result.pictures.values()] == [len(CONTROLS + NETWORKS)] * 2
+    figures = [rows["identity"].artefacts for rows in result.pictures.values()]
+    assert result.scores["identity"].artefacts == pytest.approx(sum(figures) / 2)
+
+
+def test_a_picture_of_a_that_cannot_be_read_is_named(trained, sources, out, snow, weights, darker):
+    (darker / "broken.png").write_bytes(b"no picture")
+    heard = Collected()
+    yardsticks = Yardsticks(folder=snow, domain_a=darker, weights=weights)
+    evaluate(sources, library=trained, out=out, yardsticks=yardsticks, on_event=heard)
+    assert [event.path.name for event in heard.of(PictureFailed)] == ["broken.png"]
+
+
 def test_a_missing_source_is_named_and_the_others_go_on(trained, sources, out):
     result = evaluate([sources, sources / "nothing.png"], library=trained, out=out)
     assert [path.name for path, _ in result.failed] == ["nothing.png"]
@@ -202,7 +228,7 @@ def test_a_missing_source_is_named_and_the_others_go_on(trained, sources, out):
 
 
 def test_many_sources_fit_on_the_sheet(trained, sources, out, monkeypatch):
-    monkeypatch.setattr(module, "MOST_SHOWN", 2)
+    monkeypatch.setattr(bench, "MOST_SHOWN", 2)
     result = evaluate(sources, library=trained, out=out)
     assert len(result.pictures) == 3
     with Image.open(result.sheet) as sheet:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from ostcli.config import ADAPT_EACH_STEPS, Direction, Finish, Precision, Reach
+from ostcli.config import Direction, Finish, Precision, Reach
 from ostcli.errors import (
     ExitCode,
     InputError,
@@ -28,6 +28,7 @@ from ostcli.events import (
     PictureSkipped,
     TrainingPlanned,
 )
+from ostcli.presets import ADAPT_EACH_STEPS
 from ostcli.store.exchange import export_file, import_file
 from ostcli.store.library import Library
 from ostcli.workflows import batch

@@ -1,0 +1,111 @@
+"""Settings to start from: the authors', and ours for minutes on a laptop."""
+
+from dataclasses import replace
+
+from ostcli.config import (
+    AdaptConfig,
+    LatentForm,
+    Look,
+    LossWeights,
+    NetworkConfig,
+    Norm,
+    OptimConfig,
+    Padding,
+    Preset,
+    PretrainConfig,
+    Pull,
+    Upsampling,
+    ViewConfig,
+)
+
+EPOCHS_OF_THE_AUTHORS = 80
+"""Passes over the folder in each phase of the authors' photo code: 60 constant, 20 decaying."""
+
+ADAPT_EACH_STEPS = 150
+"""Steps of phase II for each input of `--adapt-each`: about half a minute on two cores."""
+
+
+def pretrain_preset(
+    preset: Preset = Preset.FAST,
+    look: Look = Look.STYLE,
+    *,
+    num_pictures: int = 0,
+    of_photographs: bool = True,
+    size: int | None = None,
+) -> PretrainConfig:
+    """Return phase I's settings for a preset.
+
+    Args:
+        preset: the authors' settings, or ours for minutes on a laptop (decision 0001).
+        look: sets how many stages are unshared.
+        num_pictures: in the folder; the authors' number of steps follows from it.
+        of_photographs: whether the folder holds such; of paintings, no detail goes past the latent,
+            as strokes are detail that is to be made, and the latent is twice as fine instead
+            (decisions 0014, 0017).
+        size: training crop in pixels; None for the preset's own.
+    """
+    structure = look is Look.STRUCTURE
+    if preset is Preset.PAPER:
+        side = 256 if size is None else size
+        return PretrainConfig(
+            preset=preset,
+            look=look,
+            network=NetworkConfig(
+                width=64,
+                num_blocks=6,
+                unshared_stages=2 if structure else 0,
+                latent=LatentForm.DETERMINISTIC,
+                upsampling=Upsampling.TRANSPOSED,
+                norm=Norm.INSTANCE,
+                discriminator_norm=Norm.INSTANCE,
+                discriminator_width=64,
+            ),
+            view=ViewConfig(size=side, short_side=round(side * 286 / 256)),
+            optim=OptimConfig(learning_rate=2e-4),
+            steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
+        )
+    fast = PretrainConfig()
+    network = replace(fast.network, padding=Padding.REFLECT)
+    if structure:
+        network = replace(network, unshared_stages=2)
+    elif of_photographs:
+        network = replace(network, detail_radius=4)
+    else:
+        network = replace(network, num_stages=1)
+    return replace(
+        fast,
+        look=look,
+        network=network,
+        view=fast.view if size is None else replace(fast.view, size=size),
+    )
+
+
+def adapt_preset(
+    model: PretrainConfig, *, num_pictures: int = 0, pull: Pull = Pull.DISCRIMINATOR
+) -> AdaptConfig:
+    """Return phase II's settings that go with a model's.
+
+    Args:
+        model: phase I's settings.
+        num_pictures: in the model's folder; the authors' number of steps follows from it.
+        pull: by D_B or by patches.
+    """
+    if model.preset is Preset.PAPER:
+        chosen = AdaptConfig(
+            view=model.view,
+            weights=LossWeights(weight_reconstruction_b=1.0, weight_adversarial_ab=1.0),
+            optim=replace(model.optim, average_decay=0.98),
+            steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
+        )
+    else:
+        fast = AdaptConfig()
+        chosen = replace(
+            fast,
+            view=replace(fast.view, size=model.view.size),
+            optim=replace(fast.optim, batch_size=model.optim.batch_size),
+        )
+    if pull is Pull.PATCHES:
+        weights = replace(chosen.weights, weight_adversarial_ab=0.0, weight_patch_ab=10.0)
+        optim = replace(chosen.optim, learning_rate=4e-4)
+        chosen = replace(chosen, weights=weights, optim=optim, folder_learns=False)
+    return chosen

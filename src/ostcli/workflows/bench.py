@@ -1,0 +1,139 @@
+"""The bench of `ost evaluate`: results of one source after another, beside the controls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from ostcli.config import Finish
+from ostcli.events import Note, OnEvent
+from ostcli.images.controls import Controls
+from ostcli.images.find import FoundPicture
+from ostcli.images.sheet import contact_sheet, reduce_for_preview
+from ostcli.paper.domain import DomainClassifier, train_classifier
+from ostcli.paper.features import PerceptualNetwork
+from ostcli.paper.scores import Digest, Gathered, Measured, PictureScores, Scores, measure
+from ostcli.workflows.ways import Made, Partners
+
+MOST_SHOWN = 40
+"""Sources on the sheet, the first ones: a WebP picture has at most 16,383 rows."""
+SHOWN = (
+    "identity",
+    "colour_match",
+    "unadapted",
+    "unadapted_finished",
+    "network",
+    "finished",
+    "translation",
+)
+"""The columns of the sheet, as far as there are such results."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Perceptual:
+    """All that is measured by features."""
+
+    network: PerceptualNetwork
+    folder: Gathered = field(default_factory=Gathered)
+    """Pictures of B that results are held against."""
+    more_of_a: Gathered = field(default_factory=Gathered)
+    """Pictures of A besides the sources."""
+    held_out: Gathered = field(default_factory=Gathered)
+    """Pictures of B that no training saw."""
+
+    def digest(self, picture: Image.Image) -> Digest:
+        """Return what is kept of a picture's features."""
+        return Digest.of(self.network(picture))
+
+    def look_at(self, folder: Sequence[Image.Image], should_stop: Callable[[], bool]) -> bool:
+        """Take in the folder; return whether that came to its end."""
+        for picture in folder:
+            if should_stop():
+                return False
+            self.folder.add(self.digest(picture))
+        return True
+
+    def classifier(self, sources: Gathered, on_event: OnEvent) -> DomainClassifier | None:
+        """Return the domain classifier, or None where a domain is a single picture."""
+        of_a = [each.summaries for each in (sources, self.more_of_a) if len(each)]
+        if min(sum(map(len, of_a)), len(self.folder)) < 2:
+            on_event(Note(text="no P(B): it takes two pictures of each look", warning=True))
+            return None
+        return train_classifier(torch.cat(of_a), self.folder.summaries)
+
+
+class Bench:
+    """Measures every result of each source; keeps figures, and small pictures for a sheet.
+
+    Args:
+        controls: by the folder.
+        truths: the true partners.
+        perceptual: for what needs features; the folder has been looked at.
+    """
+
+    def __init__(
+        self, controls: Controls, truths: Partners | None, perceptual: Perceptual | None
+    ) -> None:
+        self._controls = controls
+        self._truths = truths
+        self._perceptual = perceptual
+        self._measured: dict[str, Measured] = {}
+        self._shown: list[Made] = []
+        self.names: list[str] = []
+        """The paths of the sources as found."""
+        self.sources = Gathered()
+        self.finishes: list[Finish] = []
+        """What AUTO means for each source, where that is known."""
+
+    def measure(
+        self, found: FoundPicture, source: Image.Image, made: Made, finish: Finish | None
+    ) -> None:
+        """Measure the results of a source, and what the controls make of it.
+
+        All of it or, where something fails, nothing.
+
+        Args:
+            found: where the source is.
+            source: as it is measured. RGB.
+            made: results by the way that they were made.
+            finish: what AUTO means for it.
+
+        Raises:
+            PictureError: its partner cannot be used.
+        """
+        truth = self._truths.of(found, source) if self._truths else None
+        results = {**self._controls.results(source), **made}
+        network = self._perceptual.network if self._perceptual else None
+        of_source = network(source) if network else None
+        rows = {}
+        for name, result in results.items():
+            features = (of_source, network(result)) if network and of_source else None
+            rows[name] = measure(result, source, truth=truth, features=features)
+        for name, row in rows.items():
+            self._measured.setdefault(name, Measured()).add(row)
+        if of_source:
+            self.sources.add(Digest.of(of_source))
+        self.names.append(str(found.path))
+        self.finishes += [finish] if finish else []
+        if len(self._shown) < MOST_SHOWN:
+            shown = {name: results[name] for name in SHOWN if name in results}
+            shown |= {"truth": truth} if truth else {}
+            self._shown.append({name: reduce_for_preview(one) for name, one in shown.items()})
+
+    def rows(
+        self, classifier: DomainClassifier | None
+    ) -> Mapping[str, tuple[Scores, list[PictureScores]]]:
+        """Return, by way, the row of the table and each picture's own figures."""
+        folder = self._perceptual.folder if self._perceptual else None
+        return {name: each.scores(folder, classifier) for name, each in self._measured.items()}
+
+    def sheet(self) -> Image.Image:
+        """Return the contact sheet of the first sources."""
+        columns = list(self._shown[0])
+        return contact_sheet(
+            [[row[name] for name in columns] for row in self._shown],
+            columns=["source" if n == "identity" else n.replace("_", " ") for n in columns],
+            row_labels=[Path(name).stem for name in self.names],
+        )
