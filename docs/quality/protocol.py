@@ -9,7 +9,8 @@ DATA holds `summer2winter/`, `monet2photo/`, `maps/`, `facades/` and `perceptual
 phase I on the folder with the default settings, phase II on each source, every figure of
 `ost evaluate` beside the controls. RESULTS gets a JSON file, a table and a sheet per task, and
 `README.md` with all of them; a task that is there already is passed over, so a run that was stopped
-goes on. Models and pictures that have to be made go to `ost-protocol/` (`--work DIR`).
+goes on. Several `--steps` give a curve over the budget: one folder for each below RESULTS, and one
+table of them. Models and pictures that have to be made go to `ost-protocol/` (`--work DIR`).
 """
 
 import argparse
@@ -28,6 +29,8 @@ from ostcli.config import AdaptConfig, Look, PretrainConfig
 from ostcli.images.find import find_pictures
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
 from ostcli.method.networks import build_networks
+from ostcli.paper.scores import Scores, known_figures
+from ostcli.paper.tables import markdown_table, table_of_scores
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.store.library import Library
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
@@ -162,10 +165,11 @@ def changed(config: Settings, phase: str, settings: Sequence[str]) -> Settings:
     return type(config).from_json(values)
 
 
-def run_task(name: str, task: Task, options: argparse.Namespace) -> None:
+def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> None:
     """Train, adapt to each source, and write what it came to."""
-    out, settings = options.out, options.settings
-    library = Library(options.work / "store" / out.name)  # Each set of settings has its own models.
+    settings = options.settings
+    # Each set of settings and each budget has its own models.
+    library = Library(options.work / "store" / out.relative_to(options.out.parent))
     trained = pretrain(
         task.folder,
         lambda facts: changed(task.phase_one(facts), "one", settings),
@@ -240,6 +244,21 @@ def write_summary(out: Path) -> None:
     (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
 
 
+def write_curve(out: Path, lengths: Sequence[int]) -> None:
+    """Join what each task came to at several lengths of phase I into a table."""
+    parts = [f"# Quality over the budget: {out.name}\n"]
+    for path in sorted((out / f"{lengths[0]}-steps").glob("*.json")):
+        rows = {}
+        for steps in lengths:
+            record = json.loads((out / f"{steps}-steps" / path.name).read_text(encoding="utf-8"))
+            spent = f"{steps} steps in {record['seconds_phase_one'] / 60:.0f} min"
+            for way in ("unadapted", "network", "finished"):
+                rows[f"{spent}, {way}"] = Scores(**record["scores"][way])
+        table = table_of_scores(rows, known_figures(list(rows.values())))
+        parts.append(f"## {path.stem}\n\n{markdown_table(*table)}")
+    (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
+
+
 def _below(folder: Path) -> list[Path]:
     return [found.path for found in find_pictures([folder])]
 
@@ -266,14 +285,20 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("ost-protocol"), help="models")
     parser.add_argument("--task", choices=TASKS, action="append", help="one task; all if not given")
     parser.add_argument("--set", action="append", default=[], dest="settings", help="FIELD=VALUE")
-    parser.add_argument("--steps", type=int, default=PHASE_ONE_STEPS, help="of phase I")
+    parser.add_argument(
+        "--steps", type=int, nargs="+", default=[PHASE_ONE_STEPS], help="of phase I; more: a curve"
+    )
     parser.add_argument("--count", type=int, default=NUM_SOURCES, help="sources of each task")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in options.task or TASKS:
-        if not (options.out / f"{name}.json").exists():
-            run_task(name, TASKS[name](options.data, options.work, options.steps), options)
-        write_summary(options.out)
+    for steps in options.steps:
+        out = options.out if len(options.steps) == 1 else options.out / f"{steps}-steps"
+        out.mkdir(parents=True, exist_ok=True)
+        for name in options.task or TASKS:
+            if not (out / f"{name}.json").exists():
+                run_task(name, TASKS[name](options.data, options.work, steps), out, options)
+            write_summary(out)
+    if len(options.steps) > 1:
+        write_curve(options.out, options.steps)
 
 
 if __name__ == "__main__":
