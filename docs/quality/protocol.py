@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from ostcli.config import AdaptConfig, Look, PretrainConfig
+from ostcli.config import AdaptConfig, Look, Precision, PretrainConfig
 from ostcli.images.find import find_pictures
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
 from ostcli.method.networks import build_networks
@@ -43,8 +43,6 @@ Settings = TypeVar("Settings", PretrainConfig, AdaptConfig)
 
 PHASE_ONE_STEPS = 1500
 """Four minutes on two cores with AVX-512, twelve on two slow ones without."""
-PHASE_TWO_STEPS = 100
-"""Forty seconds to two minutes there, for each source."""
 NUM_SOURCES = 10
 SCENE_SEEDS = (0, 1, 2)
 
@@ -144,13 +142,16 @@ def _task(look: Look, steps: int, *, folder: Path, sources: Path, **yardsticks: 
         sources=sources,
         yardsticks=Yardsticks(folder=folder, **yardsticks),
         phase_one=phase_one,
-        phase_two=lambda model: replace(adapt_preset(model), steps=PHASE_TWO_STEPS),
+        phase_two=adapt_preset,
     )
 
 
 def changed(config: Settings, phase: str, settings: Sequence[str]) -> Settings:
-    """Return a phase's settings with those changed that name it: "one.network.detail_radius=0"."""
-    values = config.to_json()
+    """Return a phase's settings with those changed that name it: "one.network.detail_radius=0".
+
+    The precision is fp32, unless one says otherwise: what AUTO comes to is the machine's.
+    """
+    values = replace(config, precision=Precision.FP32).to_json()
     for setting in settings:
         path, _, value = setting.partition("=")
         named, *parents, field = path.split(".")

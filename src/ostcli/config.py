@@ -352,7 +352,7 @@ class AdaptConfig(Config):
 
     view: ViewConfig = ViewConfig()
     weights: LossWeights = LossWeights()
-    optim: OptimConfig = OptimConfig(learning_rate=2e-4, average_decay=0.99)
+    optim: OptimConfig = OptimConfig(average_decay=0.99)
     reach: Reach = Reach.DOMAIN_A
     """Selective back-propagation, or less of it. Authors: A's layers in the photo code."""
     birth: Birth = Birth.CLONE
@@ -366,8 +366,8 @@ class AdaptConfig(Config):
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     folder_learns: bool = True
     """Whether the folder's losses and D_B go on at all. Authors: yes (decision 0016)."""
-    steps: int | None = 200
-    """Optimiser steps; None where `minutes` is given."""
+    steps: int | None = 60
+    """Optimiser steps; None where `minutes` is given. Ours: decision 0018."""
     minutes: float | None = None
     """A budget of time instead of steps."""
     seed: int = 0

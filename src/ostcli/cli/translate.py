@@ -13,7 +13,6 @@ from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
 from ostcli.config import DeviceChoice, Direction, Finish
 from ostcli.errors import InterruptedRun, ResourceError, UsageError
-from ostcli.presets import ADAPT_EACH_STEPS
 
 if TYPE_CHECKING:
     from ostcli.workflows.translate import TranslateResult
@@ -81,7 +80,7 @@ def translate(
         typer.Option(
             min=1,
             help="How long --adapt-each trains for each picture.",
-            show_default=str(ADAPT_EACH_STEPS),
+            show_default="as long as ost adapt did",
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
@@ -117,7 +116,7 @@ def translate(
             suffix=suffix,
             overwrite=overwrite,
             adapt_each=adapt_each,
-            steps=steps or ADAPT_EACH_STEPS,
+            steps=steps,
             device=device,
             on_event=listener,
             should_stop=stop,

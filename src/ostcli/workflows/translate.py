@@ -25,7 +25,6 @@ from ostcli.events import (
 from ostcli.images.encode import suffix_for_source
 from ostcli.images.find import FoundPicture, find_pictures, plan_outputs, split_inputs
 from ostcli.images.read import Picture, read_picture
-from ostcli.presets import ADAPT_EACH_STEPS
 from ostcli.store.durable import make_folder
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
@@ -78,7 +77,7 @@ def translate(
     suffix: str | None = None,
     overwrite: bool = False,
     adapt_each: bool = False,
-    steps: int = ADAPT_EACH_STEPS,
+    steps: int | None = None,
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
@@ -96,7 +95,7 @@ def translate(
         suffix: format of the outputs, such as ".png"; that of each input if None.
         overwrite: write again what is there already.
         adapt_each: adapt to every input by itself before it is translated (the paper's own use).
-        steps: of each such adaptation.
+        steps: of each such adaptation; as long as that of the example if None.
         device: where to compute.
         library: where models are kept; the user's if None.
         on_event: told of each picture.
@@ -248,7 +247,7 @@ def _adapted_each(
     finish: Finish,
     strength: float,
     device: torch.device,
-    steps: int,
+    steps: int | None,
     should_stop: Callable[[], bool],
     on_event: OnEvent,
 ) -> TranslatorFor:
@@ -260,7 +259,9 @@ def _adapted_each(
             "without",
             hint="leave out --adapt-each, or import the model with its pictures",
         )
-    config = replace(adaptation.config, steps=steps, minutes=None, precision=adaptation.precision)
+    config = replace(adaptation.config, precision=adaptation.precision)
+    if steps is not None:
+        config = replace(config, steps=steps, minutes=None)
 
     def translator_for(picture: Picture) -> Translator:
         networks = adapt_in_memory(picture.image, model, config, device, on_event, should_stop)

@@ -28,7 +28,6 @@ from ostcli.events import (
     PictureSkipped,
     TrainingPlanned,
 )
-from ostcli.presets import ADAPT_EACH_STEPS
 from ostcli.store.exchange import export_file, import_file
 from ostcli.store.library import Library
 from ostcli.workflows import batch
@@ -495,10 +494,10 @@ def test_the_finish_of_each_is_its_own(convert, save, pictures, tmp_path, monkey
         assert same.read_bytes() == made.read_bytes()
 
 
-def test_each_adaptation_has_its_own_number_of_steps(convert, save, stop_after):
+def test_each_adaptation_is_as_long_as_that_of_the_example(convert, save, phase_two, stop_after):
     events = Collected()
     assert convert(save(), adapt_each=True, on_event=events, should_stop=stop_after(1)).stopped
-    assert events.of(TrainingPlanned)[0].num_steps == ADAPT_EACH_STEPS
+    assert events.of(TrainingPlanned)[0].num_steps == phase_two.steps
 
 
 def test_each_is_adapted_to_with_the_adaptations_own_settings(
