@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -239,6 +240,22 @@ def test_detail_goes_past_the_latent_for_photographs_only(preset):
     ours = preset is Preset.FAST
     assert (style.detail_radius, structure.detail_radius) == (4 if ours else 0, 0)
     assert style.padding is structure.padding is (Padding.REFLECT if ours else Padding.ZEROS)
+
+
+def test_photographs_take_half_the_blocks():
+    blocks = [
+        pretrain_preset(look=look, of_photographs=photographs).network.num_blocks
+        for look, photographs in ((Look.STYLE, True), (Look.STYLE, False), (Look.STRUCTURE, True))
+    ]
+    assert blocks == [2, 4, 4]
+
+
+@pytest.mark.parametrize("look", Look)
+def test_a_training_goes_on_with_the_network_it_was_begun_with(look):
+    begun = NetworkConfig(width=8, num_blocks=1, num_stages=1, unshared_stages=0)
+    network = pretrain_preset(look=look, begun=begun).network
+    unshared = {Look.STYLE: 0, Look.STRUCTURE: 1}[look]
+    assert network == replace(begun, unshared_stages=unshared)
 
 
 @pytest.mark.parametrize("preset", Preset)

@@ -95,6 +95,7 @@ def pretrain(
             look,
             num_pictures=facts.num_pictures,
             of_photographs=facts.of_photographs,
+            begun=facts.begun,
             size=size,
         )
         network = replace(

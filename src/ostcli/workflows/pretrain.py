@@ -1,7 +1,8 @@
 """Phase I on a folder: `ost pretrain`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ class FolderFacts:
     num_pictures: int
     texture: float
     """How far the pictures are from photographs: `folder_texture`."""
+    begun: NetworkConfig | None = None
+    """The network of a training of the folder that is to go on: a later default is not for it."""
 
     @property
     def of_photographs(self) -> bool:
@@ -74,7 +77,9 @@ class PretrainResult(JobResult):
 
 def settings_for(facts: FolderFacts) -> PretrainConfig:
     """Return the default settings for a folder."""
-    return pretrain_preset(num_pictures=facts.num_pictures, of_photographs=facts.of_photographs)
+    return pretrain_preset(
+        num_pictures=facts.num_pictures, of_photographs=facts.of_photographs, begun=facts.begun
+    )
 
 
 def pretrain(
@@ -124,9 +129,9 @@ def pretrain(
     texture = begun and begun.facts.get("texture")  # A few more pictures change no setting.
     if not isinstance(texture, float):
         texture = folder_texture(pictures)
-    facts = FolderFacts(num_pictures=len(pictures), texture=texture)
+    facts = FolderFacts(num_pictures=len(pictures), texture=texture, begun=_network_of(begun))
     if not isinstance(config, PretrainConfig):
-        chosen = _as_begun(config(facts), begun)
+        chosen = config(facts)
         if begun is None and not facts.of_photographs and _learns_detail(chosen):
             on_event(Note(text=NOT_PHOTOGRAPHS))
     with library.lock(name):
@@ -136,14 +141,11 @@ def pretrain(
     return PretrainResult(**vars(result), num_pictures=len(pictures), failed=pictures.failed)
 
 
-def _as_begun(chosen: PretrainConfig, begun: Manifest | None) -> PretrainConfig:
-    """Go on with a training of before decisions 0014 and 0017 as it was begun."""
-    if begun is None or "detail_radius" in begun.config.get("network", {}):
-        return chosen
-    of_before = {
-        name: getattr(NetworkConfig(), name) for name in ("detail_radius", "padding", "num_stages")
-    }
-    return replace(chosen, network=replace(chosen.network, **of_before))
+def _network_of(begun: Manifest | None) -> NetworkConfig | None:
+    if begun is not None:
+        with suppress(KeyError, ValueError):  # Of a version to come: the settings will differ.
+            return NetworkConfig.from_json(begun.config["network"])
+    return None
 
 
 def _learns_detail(config: PretrainConfig) -> bool:

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import Padding, Precision
+from ostcli.config import Precision
 from ostcli.errors import DamagedError, InputError, UsageError
 from ostcli.events import Collected, Note, StepDone
+from ostcli.presets import pretrain_preset
 from ostcli.store.reading import LOG
 from ostcli.workflows.job import (
     check_same_settings,
@@ -146,7 +147,9 @@ def test_settings_that_were_new_since_then_have_their_defaults(manifest, phase_o
         check_same_settings(old, changed, budget=BUDGET)
 
 
-def test_a_training_of_before_goes_on_as_it_was(trained, snow, phase_one, monkeypatch):
+def test_a_training_of_before_goes_on_with_the_network_it_was_begun_with(
+    trained, snow, phase_one, monkeypatch
+):
     manifest = trained.manifest("snow")
     monkeypatch.setattr(
         trained, "manifest", lambda _: replace(manifest, config=without(manifest.config, *NEW))
@@ -157,12 +160,25 @@ def test_a_training_of_before_goes_on_as_it_was(trained, snow, phase_one, monkey
         lambda *_given, **_options: trained.manifest("snow"),
     )
 
-    def settings(_facts):
-        network = replace(phase_one.network, detail_radius=4, padding=Padding.REFLECT, num_stages=1)
+    def settings(facts):
+        network = pretrain_preset(begun=facts.begun or phase_one.network).network
         return replace(phase_one, network=network, steps=7)
 
     result = pretrain(snow, settings, library=trained)
     assert (result.step, result.finished) == (7, True)
+
+
+def test_what_is_asked_of_the_network_of_a_training_of_before_is_not_passed_over(
+    trained, snow, phase_one
+):
+    def settings(facts):
+        network = replace(
+            pretrain_preset(begun=facts.begun or phase_one.network).network, detail_radius=4
+        )
+        return replace(phase_one, network=network, steps=7)
+
+    with pytest.raises(UsageError, match=r"\(network\.detail_radius 0 → 4\)"):
+        pretrain(snow, settings, library=trained)
 
 
 def test_a_verdict_that_cannot_be_given_does_not_spoil_a_training(
