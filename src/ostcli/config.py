@@ -203,9 +203,9 @@ class NetworkConfig(Config):
     latent: LatentForm = LatentForm.SAMPLED
     """Decision 0002."""
     detail_radius: int = 0
-    """Half the side of the box whose mean, taken twice, leaves the fine detail of a picture's
-    luminance, in pixels. The detail goes past the latent to the last layer, which says how much of
-    it to keep at each place; 0 for no such path. Authors: none. Ours, for photographs: 4 (0014)."""
+    """Half the side of the box whose mean, taken twice, leaves the fine detail of a picture, in
+    pixels. The detail goes past the latent to the last layer, which says how much of each colour's
+    to keep at each place; 0 for no such path. Authors: none. Ours, for photographs: 4 (0020)."""
     upsampling: Upsampling = Upsampling.NEAREST
     """Authors: transposed. Ours: decision 0001."""
     padding: Padding = Padding.ZEROS

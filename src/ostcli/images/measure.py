@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ostcli.images.tensors import Pixels, pixels_of
-from ostcli.method.detail import LUMINANCE
+from ostcli.images.tensors import LUMINANCE, Pixels, pixels_of
 
 WINDOW = 9
 """Side of the neighbourhoods in which noise is looked for, in pixels: wider than the stripes and
@@ -22,7 +21,6 @@ LEAST_FLAT = 0.1
 DETAIL_RADIUS = 4
 """Half the side of the box whose mean is taken off for the detail of a picture, in pixels. A filter
 of its own: that of the network (`fine_detail`) would flatter it."""
-_GREY = np.array(LUMINANCE)
 
 
 def mean_absolute_error(image: Image.Image, truth: Image.Image) -> float:
@@ -36,14 +34,14 @@ def detail_correlation(image: Image.Image, truth: Image.Image) -> float:
     A blurred or a mean picture is near to the truth in error, and far from it here. 0 where one of
     them has no detail.
     """
-    one, other = (_high_passed(pixels_of(each) @ _GREY) for each in (image, truth))
+    one, other = (_high_passed(pixels_of(each) @ LUMINANCE) for each in (image, truth))
     size = float(np.sqrt((one * one).sum() * (other * other).sum()))
     return float((one * other).sum() / size) if size > 1e-9 else 0.0
 
 
 def detail_size(image: Image.Image) -> float:
     """Return the root mean square of a picture's high-passed luminance, 0 to 1."""
-    detail = _high_passed(pixels_of(image) @ _GREY)
+    detail = _high_passed(pixels_of(image) @ LUMINANCE)
     return float(np.sqrt((detail * detail).mean()))
 
 

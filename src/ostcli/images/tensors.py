@@ -10,6 +10,9 @@ from PIL import Image
 
 Pixels = npt.NDArray[np.float64]
 
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+"""Shares of red, green and blue in light and dark (ITU-R BT.601)."""
+
 
 def image_to_tensor(image: Image.Image) -> torch.Tensor:
     """Turn an 8-bit RGB picture into a tensor.

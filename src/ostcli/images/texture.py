@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ostcli.method.detail import LUMINANCE
+from ostcli.images.tensors import LUMINANCE
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,7 +29,6 @@ _BLOCK = 8
 _MIN_SIDE = 32
 _MOST_PIXELS = 256 * 256
 _KERNEL = np.array([1, 4, 6, 4, 1]) / 16
-_GREY = np.array(LUMINANCE)
 
 
 def unlike_photo(picture: Image.Image) -> float:
@@ -65,7 +64,7 @@ def _features(picture: Image.Image) -> Floats:
     The finest colour detail is left out: JPEG halves it, whatever the picture shows.
     """
     pixels = np.asarray(picture, np.float64) / 255
-    grey = pixels @ _GREY
+    grey = pixels @ LUMINANCE
     bands = _bands(grey)
     fine, middle, coarse = (_size(band) + 1e-3 for band in bands)
     red, blue = (_size(_bands(pixels[..., channel] - grey)[2]) for channel in (0, 2))

@@ -24,7 +24,7 @@ class Code(NamedTuple):
 
     Args:
         z: a point of the latent space. Shape (N, C, h, w).
-        detail: fine luminance that goes past it (decision 0014). Shape (N, 1, H, W); None for none.
+        detail: of each colour, past it (decision 0020). Shape (N, 3, H, W); None for none.
     """
 
     z: Tensor
