@@ -45,6 +45,9 @@ PHASE_ONE_STEPS = 1500
 """Four minutes on two cores with AVX-512, twelve on two slow ones without."""
 NUM_SOURCES = 10
 SCENE_SEEDS = (0, 1, 2)
+SHEET_WIDTH = 1200
+"""In pixels."""
+SHEET_QUALITY = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +201,7 @@ def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> N
         **{key: value for key, value in values_of(result).items() if key not in ("sheet", "table")},
     }
     record["pictures"] = {Path(path).name: rows for path, rows in record["pictures"].items()}
-    shutil.move(result.sheet, out / f"{name}.webp")
+    _save_small(result.sheet, out / f"{name}.webp")
     shutil.move(result.table, out / f"{name}.md")
     shutil.rmtree(out / "work")
     (out / f"{name}.json").write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
@@ -258,6 +261,13 @@ def write_curve(out: Path, lengths: Sequence[int]) -> None:
         table = table_of_scores(rows, known_figures(list(rows.values())))
         parts.append(f"## {path.stem}\n\n{markdown_table(*table)}")
     (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _save_small(sheet: Path, out: Path) -> None:
+    """Save a sheet in a size that a repository can bear."""
+    with Image.open(sheet) as picture:
+        picture.thumbnail((SHEET_WIDTH, picture.height), Image.Resampling.LANCZOS)
+        picture.save(out, quality=SHEET_QUALITY)
 
 
 def _below(folder: Path) -> list[Path]:
