@@ -1,6 +1,7 @@
 """Rerun the protocol of quality: seven tasks, ten sources each, adapted one by one.
 
     python docs/quality/protocol.py DATA --out RESULTS [--task NAME]... [--set FIELD=VALUE]...
+        [--steps N...]
 
 `--set one.network.detail_radius=0` changes a setting of phase I, `--set two.…` one of phase II: a
 row of an ablation.
@@ -42,9 +43,11 @@ from ostcli.workflows.pretrain import FolderFacts, pretrain
 Settings = TypeVar("Settings", PretrainConfig, AdaptConfig)
 
 PHASE_ONE_STEPS = 1500
-"""Four minutes on two cores with AVX-512, twelve on two slow ones without."""
 NUM_SOURCES = 10
 SCENE_SEEDS = (0, 1, 2)
+TASK_OF_CURVE = "summer-to-winter"
+TRAINED = ("unadapted", "unadapted_finished", "network", "finished")
+"""The ways of translating that depend on the budget; the others are controls."""
 SHEET_WIDTH = 1200
 """In pixels."""
 SHEET_QUALITY = 60
@@ -180,6 +183,7 @@ def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> N
         name=name,
         library=library,
     )
+    made = out / f"{name}-evaluation"
     phase_one = PretrainConfig.from_json(library.manifest(name).config)
     phase_two = changed(task.phase_two(phase_one), "two", settings)
     result = evaluate(
@@ -188,7 +192,7 @@ def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> N
         config=phase_two,
         yardsticks=replace(task.yardsticks, weights=options.data / "perceptual"),
         count=options.count,
-        out=out / "work",
+        out=made,
         library=library,
     )
     assert result is not None
@@ -203,7 +207,7 @@ def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> N
     record["pictures"] = {Path(path).name: rows for path, rows in record["pictures"].items()}
     _save_small(result.sheet, out / f"{name}.webp")
     shutil.move(result.table, out / f"{name}.md")
-    shutil.rmtree(out / "work")
+    shutil.rmtree(made)
     (out / f"{name}.json").write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
 
 
@@ -249,17 +253,25 @@ def write_summary(out: Path) -> None:
 
 
 def write_curve(out: Path, lengths: Sequence[int]) -> None:
-    """Join what each task came to at several lengths of phase I into a table."""
+    """Join what tasks came to at several lengths of phase I into one table each, controls first."""
     parts = [f"# Quality over the budget: {out.name}\n"]
-    for path in sorted((out / f"{lengths[0]}-steps").glob("*.json")):
-        rows = {}
+    for task in TASKS:
+        controls: dict[str, Scores] = {}
+        trained: dict[str, Scores] = {}
         for steps in lengths:
-            record = json.loads((out / f"{steps}-steps" / path.name).read_text(encoding="utf-8"))
+            path = out / f"{steps}-steps" / f"{task}.json"
+            if not path.exists():
+                continue
+            record = json.loads(path.read_text(encoding="utf-8"))
             spent = f"{steps} steps in {record['seconds_phase_one'] / 60:.0f} min"
-            for way in ("unadapted", "network", "finished"):
-                rows[f"{spent}, {way}"] = Scores(**record["scores"][way])
-        table = table_of_scores(rows, known_figures(list(rows.values())))
-        parts.append(f"## {path.stem}\n\n{markdown_table(*table)}")
+            for way, figures in record["scores"].items():
+                if way in TRAINED:
+                    trained[f"{spent}, {way}"] = Scores(**figures)
+                else:
+                    controls[way] = Scores(**figures)
+        if rows := controls | trained:
+            table = table_of_scores(rows, known_figures(list(rows.values())))
+            parts.append(f"## {task}\n\n{markdown_table(*table)}")
     (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
 
 
@@ -301,15 +313,19 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, default=NUM_SOURCES, help="sources of each task")
     options = parser.parse_args()
+    is_curve = len(options.steps) > 1
+    tasks = options.task or ([TASK_OF_CURVE] if is_curve else TASKS)
+    if is_curve and any(name.startswith("scenes") for name in tasks):
+        parser.error("the drawn scenes are trained as ost demo trains: they have no curve")
     for steps in options.steps:
-        out = options.out if len(options.steps) == 1 else options.out / f"{steps}-steps"
+        out = options.out / f"{steps}-steps" if is_curve else options.out
         out.mkdir(parents=True, exist_ok=True)
-        for name in options.task or TASKS:
+        for name in tasks:
             if not (out / f"{name}.json").exists():
                 run_task(name, TASKS[name](options.data, options.work, steps), out, options)
             write_summary(out)
-    if len(options.steps) > 1:
-        write_curve(options.out, options.steps)
+            if is_curve:
+                write_curve(options.out, options.steps)
 
 
 if __name__ == "__main__":

@@ -205,7 +205,8 @@ class NetworkConfig(Config):
     detail_radius: int = 0
     """Half the side of the box whose mean, taken twice, leaves the fine detail of a picture, in
     pixels. The detail goes past the latent to the last layer, which says how much of each colour's
-    to keep at each place; 0 for no such path. Authors: none. Ours, for photographs: 4 (0020)."""
+    to keep at each place; 0 for no such path. Authors: none. Ours, for photographs: 4 (0014,
+    0020)."""
     upsampling: Upsampling = Upsampling.NEAREST
     """Authors: transposed. Ours: decision 0001."""
     padding: Padding = Padding.ZEROS

@@ -22,7 +22,9 @@ EPOCHS_OF_THE_AUTHORS = 80
 """Passes over the folder in each phase of the authors' photo code: 60 constant, 20 decaying."""
 
 PATCH_STEPS = 150
-"""Steps of phase II with a pull by patches, each of about half the cost (decision 0016)."""
+"""Steps of phase II with a pull by patches in `fast`, each of about half the cost (0016)."""
+PATCH_RATE = 4e-4
+"""Adam's rate with a pull by patches (0016)."""
 
 
 def pretrain_preset(
@@ -69,7 +71,7 @@ def pretrain_preset(
     fast = PretrainConfig()
     network = replace(fast.network, padding=Padding.REFLECT)
     if begun is not None:
-        network = replace(begun, unshared_stages=min(2, begun.num_stages) if structure else 0)
+        network = begun
     elif structure:
         network = replace(network, unshared_stages=2)
     elif of_photographs:
@@ -109,6 +111,11 @@ def adapt_preset(
             optim=replace(fast.optim, batch_size=model.optim.batch_size),
         )
     if pull is Pull.PATCHES:
-        weights = replace(chosen.weights, weight_adversarial_ab=0.0, weight_patch_ab=10.0)
-        chosen = replace(chosen, weights=weights, folder_learns=False, steps=PATCH_STEPS)
+        chosen = replace(
+            chosen,
+            weights=replace(chosen.weights, weight_adversarial_ab=0.0, weight_patch_ab=10.0),
+            optim=replace(chosen.optim, learning_rate=PATCH_RATE),
+            folder_learns=False,
+            steps=chosen.steps if model.preset is Preset.PAPER else PATCH_STEPS,
+        )
     return chosen

@@ -39,8 +39,8 @@ class Run:
         return self.out.splitlines()
 
 
-def small_preset(*arguments, **options):
-    return dataclasses.replace(pretrain_preset(*arguments, **options), network=SMALL)
+def small_preset(*arguments, begun=None, **options):
+    return dataclasses.replace(pretrain_preset(*arguments, **options), network=begun or SMALL)
 
 
 def draw(number, width=48, height=40):

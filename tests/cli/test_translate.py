@@ -161,7 +161,7 @@ def test_each_picture_can_be_adapted_to_first(ost, trained, winter):
 
 
 def test_help_says_how_long_each_adaptation_takes(ost):
-    assert "[default: (as long as ost adapt did)]" in ost("translate", "--help").out
+    assert "[default: (what ost adapt was given)]" in ost("translate", "--help").out
 
 
 def test_a_pipe_takes_a_picture_and_gives_one(trained, winter, pipe, capsysbinary):

@@ -12,7 +12,7 @@ from ostcli.cli.runs import check_failed, say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
 from ostcli.config import AdaptConfig, Birth, DeviceChoice, Pull, Reach
 from ostcli.errors import InputError, UsageError
-from ostcli.presets import EPOCHS_OF_THE_AUTHORS, adapt_preset
+from ostcli.presets import EPOCHS_OF_THE_AUTHORS, PATCH_STEPS, adapt_preset
 
 if TYPE_CHECKING:
     from ostcli.workflows.adapt import AdaptResult
@@ -47,7 +47,8 @@ def adapt(
         int | None,
         typer.Option(
             help="How long to train.",
-            show_default=f"{_FAST.steps}, paper {EPOCHS_OF_THE_AUTHORS} per picture of the folder",
+            show_default=f"{_FAST.steps}, by patches {PATCH_STEPS}, "
+            f"paper {EPOCHS_OF_THE_AUTHORS} per picture of the folder",
         ),
     ] = None,
     minutes: options.Minutes = None,
@@ -82,7 +83,7 @@ def adapt(
         Pull,
         typer.Option(
             help="What draws the example to the folder's look: the discriminator, as in the paper, "
-            "or the statistics of the folder's patches, in about half the time.",
+            "or the statistics of the folder's patches.",
             rich_help_panel=options.ADVANCED,
         ),
     ] = Pull.DISCRIMINATOR,

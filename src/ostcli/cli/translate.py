@@ -80,7 +80,7 @@ def translate(
         typer.Option(
             min=1,
             help="How long --adapt-each trains for each picture.",
-            show_default="as long as ost adapt did",
+            show_default="what ost adapt was given",
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,

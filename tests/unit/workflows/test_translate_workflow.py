@@ -500,18 +500,28 @@ def test_each_adaptation_is_as_long_as_that_of_the_example(convert, save, phase_
     assert events.of(TrainingPlanned)[0].num_steps == phase_two.steps
 
 
+@pytest.mark.parametrize(
+    ("given", "asked", "becomes"),
+    [
+        ({"steps": 2}, 1, {"steps": 1}),
+        ({"steps": 2}, None, {"steps": 2}),
+        ({"steps": None, "minutes": 0.01}, 1, {"steps": 1, "minutes": None}),
+        ({"steps": None, "minutes": 0.01}, None, {"steps": None, "minutes": 0.01}),
+    ],
+)
 def test_each_is_adapted_to_with_the_adaptations_own_settings(
-    convert, trained, summer, phase_two, save, monkeypatch
+    convert, trained, summer, phase_two, save, monkeypatch, given, asked, becomes
 ):
-    settings = replace(phase_two, reach=Reach.EVERYTHING, seed=3, precision=Precision.AUTO)
+    own = {"reach": Reach.EVERYTHING, "seed": 3, "precision": Precision.AUTO}
+    settings = replace(phase_two, **own, **given)
     made = adapt(summer, settings, library=trained)
     seen, fit = [], module.adapt_in_memory
     monkeypatch.setattr(
         module, "adapt_in_memory", lambda *given: seen.append(given[2]) or fit(*given)
     )
-    convert(save(), adapt_each=True, steps=1)
+    convert(save(), adapt_each=True, steps=asked)
     settled = Precision(made.facts["precision"])
-    assert seen == [replace(settings, steps=1, precision=settled)]
+    assert seen == [replace(settings, precision=settled, **becomes)]
 
 
 def test_adapting_to_each_goes_one_way_only(convert, save, monkeypatch):
