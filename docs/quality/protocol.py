@@ -8,8 +8,8 @@ row of an ablation.
 
 DATA holds `summer2winter/`, `monet2photo/`, `maps/`, `facades/` and `perceptual/`. For each task:
 phase I on the folder with the default settings, phase II on each source, every figure of
-`ost evaluate` beside the controls. RESULTS gets a JSON file, a table and a sheet per task, and
-`README.md` with all of them; a task that is there already is passed over, so a run that was stopped
+`ost evaluate` beside the controls. RESULTS gets a JSON file and a sheet per task, and
+`README.md` with all tables; a task that is there already is passed over, so a run that was stopped
 goes on. Several `--steps` give a curve over the budget: one folder for each below RESULTS, and one
 table of them. Models and pictures that have to be made go to `ost-protocol/` (`--work DIR`).
 """
@@ -17,7 +17,7 @@ table of them. Models and pictures that have to be made go to `ost-protocol/` (`
 import argparse
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -206,7 +206,6 @@ def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> N
     }
     record["pictures"] = {Path(path).name: rows for path, rows in record["pictures"].items()}
     _save_small(result.sheet, out / f"{name}.webp")
-    shutil.move(result.table, out / f"{name}.md")
     shutil.rmtree(made)
     (out / f"{name}.json").write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
 
@@ -247,7 +246,7 @@ def write_summary(out: Path) -> None:
             f"## {path.stem}\n\n{record['num_pictures']} sources, each adapted to itself. {costs} "
             f"The classifier is right on {record['classifier_accuracy']:.0%} of unseen pictures; "
             f"`--finish auto` is {record['finish']}. [Sheet]({path.stem}.webp).\n\n"
-            + path.with_suffix(".md").read_text(encoding="utf-8")
+            + _table({way: Scores(**figures) for way, figures in record["scores"].items()})
         )
     (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
 
@@ -270,9 +269,12 @@ def write_curve(out: Path, lengths: Sequence[int]) -> None:
                 else:
                     controls[way] = Scores(**figures)
         if rows := controls | trained:
-            table = table_of_scores(rows, known_figures(list(rows.values())))
-            parts.append(f"## {task}\n\n{markdown_table(*table)}")
+            parts.append(f"## {task}\n\n{_table(rows)}")
     (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _table(rows: Mapping[str, Scores]) -> str:
+    return markdown_table(*table_of_scores(rows, known_figures(list(rows.values()))))
 
 
 def _save_small(sheet: Path, out: Path) -> None:
