@@ -204,9 +204,9 @@ class NetworkConfig(Config):
     """Decision 0002."""
     detail_radius: int = 0
     """Half the side of the box whose mean, taken twice, leaves the fine detail of a picture, in
-    pixels. The detail goes past the latent to the last layer, which says how much of each colour's
-    to keep at each place; 0 for no such path. Authors: none. Ours, for photographs: 4 (0014,
-    0020)."""
+    pixels. The detail goes past the latent to the last layer, which says how much of its
+    brightness and of its colours to keep at each place; 0 for no such path. Authors: none. Ours,
+    for photographs: 4 (0014, 0020, 0021)."""
     upsampling: Upsampling = Upsampling.NEAREST
     """Authors: transposed. Ours: decision 0001."""
     padding: Padding = Padding.ZEROS
@@ -318,6 +318,9 @@ class PretrainConfig(Config):
     view: ViewConfig = ViewConfig(rotation=0.0)
     weights: LossWeights = LossWeights()
     optim: OptimConfig = OptimConfig()
+    random_light: float = 0.0
+    """Strength of the random light in which the encoder sees the folder's views, whose own colours
+    are asked back; 0 for none. Authors: none. Ours, for photographs: 0.6 (0021)."""
     steps: int | None = 6000
     """Optimiser steps; None where `minutes` is given."""
     minutes: float | None = None
@@ -328,6 +331,7 @@ class PretrainConfig(Config):
     """AUTO measures which is faster before the first step (decision 0007)."""
 
     def __post_init__(self) -> None:
+        _check_light(self.random_light)
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
         multiple = 2**self.network.num_stages
@@ -368,6 +372,8 @@ class AdaptConfig(Config):
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     folder_learns: bool = True
     """Whether the folder's losses and D_B go on at all. Authors: yes (decision 0016)."""
+    random_light: float = 0.0
+    """Strength of the random light in which the encoder sees the folder's views, as in phase I."""
     steps: int | None = 60
     """Optimiser steps; None where `minutes` is given. Ours: decision 0018."""
     minutes: float | None = None
@@ -390,6 +396,7 @@ class AdaptConfig(Config):
             "where the folder does not learn, as with a pull by patches, the example may change no "
             "layers but its own",
         )
+        _check_light(self.random_light)
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
 
@@ -400,6 +407,10 @@ def _check_budget(steps: int | None, minutes: float | None) -> None:
     _check(
         minutes is None or 0 < minutes < math.inf, "minutes must be positive and not without end"
     )
+
+
+def _check_light(strength: float) -> None:
+    _check(0 <= strength < math.inf, "random_light must not be negative, nor without end")
 
 
 def _check_seed(seed: int) -> None:

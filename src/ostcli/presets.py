@@ -21,6 +21,8 @@ from ostcli.config import (
 EPOCHS_OF_THE_AUTHORS = 80
 """Passes over the folder in each phase of the authors' photo code: 60 constant, 20 decaying."""
 
+LIGHT_OF_PHOTOGRAPHS = 0.6
+"""Strength of the random light of `fast` for photographs (0021)."""
 PATCH_STEPS = 150
 """Steps of phase II with a pull by patches in `fast`, each of about half the cost (0016)."""
 PATCH_RATE = 4e-4
@@ -33,7 +35,7 @@ def pretrain_preset(
     *,
     num_pictures: int = 0,
     of_photographs: bool = True,
-    begun: NetworkConfig | None = None,
+    begun: PretrainConfig | None = None,
     size: int | None = None,
 ) -> PretrainConfig:
     """Return phase I's settings for a preset.
@@ -45,7 +47,8 @@ def pretrain_preset(
         of_photographs: whether the folder holds such; of paintings, no detail goes past the latent,
             as strokes are detail that is to be made, and the latent is twice as fine instead
             (decisions 0014, 0017, 0019).
-        begun: the network of a training that goes on, in place of today's for the `fast` preset.
+        begun: the settings of a training that goes on, whose network and light stay in place of
+            today's for the `fast` preset.
         size: training crop in pixels; None for the preset's own.
     """
     structure = look is Look.STRUCTURE
@@ -69,19 +72,21 @@ def pretrain_preset(
             steps=EPOCHS_OF_THE_AUTHORS * max(1, num_pictures),
         )
     fast = PretrainConfig()
-    network = replace(fast.network, padding=Padding.REFLECT)
+    network, light = replace(fast.network, padding=Padding.REFLECT), 0.0
     if begun is not None:
-        network = begun
+        network, light = begun.network, begun.random_light
     elif structure:
         network = replace(network, unshared_stages=2)
     elif of_photographs:
         network = replace(network, detail_radius=4, num_blocks=2)
+        light = LIGHT_OF_PHOTOGRAPHS
     else:
         network = replace(network, num_stages=1)
     return replace(
         fast,
         look=look,
         network=network,
+        random_light=light,
         view=fast.view if size is None else replace(fast.view, size=size),
     )
 
@@ -109,6 +114,7 @@ def adapt_preset(
             fast,
             view=replace(fast.view, size=model.view.size),
             optim=replace(fast.optim, batch_size=model.optim.batch_size),
+            random_light=model.random_light,
         )
     if pull is Pull.PATCHES:
         chosen = replace(

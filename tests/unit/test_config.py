@@ -249,9 +249,25 @@ def test_photographs_take_half_the_blocks():
     assert blocks == [2, 4, 4]
 
 
-def test_a_training_goes_on_with_the_network_it_was_begun_with():
-    begun = NetworkConfig(width=8, num_blocks=1, num_stages=1, unshared_stages=1)
-    assert pretrain_preset(look=Look.STRUCTURE, begun=begun).network == begun
+def test_a_training_goes_on_with_the_network_and_the_light_it_was_begun_with():
+    network = NetworkConfig(width=8, num_blocks=1, num_stages=1, unshared_stages=1)
+    begun = PretrainConfig(network=network, random_light=0.2)
+    going_on = pretrain_preset(look=Look.STRUCTURE, begun=begun)
+    assert (going_on.network, going_on.random_light) == (network, 0.2)
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_photographs_are_learned_in_random_light_and_adapted_to_in_the_same(preset):
+    photographs, painted, drawn = (
+        pretrain_preset(preset),
+        pretrain_preset(preset, of_photographs=False),
+        pretrain_preset(preset, Look.STRUCTURE),
+    )
+    assert (photographs.random_light > 0) == (preset is Preset.FAST)
+    assert painted.random_light == drawn.random_light == 0
+    assert adapt_preset(photographs).random_light == photographs.random_light
+    with pytest.raises(ValueError, match="random_light must not be negative"):
+        dataclasses.replace(photographs, random_light=-0.1)
 
 
 def test_patches_have_their_own_length_and_rate():

@@ -1,4 +1,4 @@
-"""The fine detail of a picture: what goes past the latent (decisions 0014, 0020).
+"""The fine detail of a picture: what goes past the latent (decisions 0014, 0020, 0021).
 
 Legend: N batch, H W pixels.
 """
@@ -6,19 +6,22 @@ Legend: N batch, H W pixels.
 import torch.nn.functional as F
 from torch import Tensor
 
+from ostcli.method.colour import to_opponent
+
 
 def fine_detail(pictures: Tensor, radius: int) -> Tensor:
-    """Return what a box blur, done twice, takes from pictures.
+    """Return what a box blur, done twice, takes from pictures, brightness and colour apart.
 
     Args:
         pictures: Shape (N, 3, H, W), range [-1, 1].
         radius: half the side of the box, in pixels.
 
     Returns:
-        Shape (N, 3, H, W), float32, about 0 on average.
-    Source: ours, decisions 0014 and 0020.
+        Of brightness, red against blue and green against both; see `to_opponent`. Shape
+        (N, 3, H, W), float32, about 0 on average.
+    Source: ours, decisions 0014, 0020 and 0021.
     """
     smooth = pictures.float()
     for _ in range(2):
         smooth = F.avg_pool2d(smooth, 2 * radius + 1, 1, radius, count_include_pad=False)
-    return pictures - smooth
+    return to_opponent(pictures - smooth)

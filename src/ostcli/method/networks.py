@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
+from ostcli.method.colour import from_opponent
 from ostcli.method.detail import fine_detail
 
 
@@ -24,7 +25,8 @@ class Code(NamedTuple):
 
     Args:
         z: a point of the latent space. Shape (N, C, h, w).
-        detail: of each colour, past it (decision 0020). Shape (N, 3, H, W); None for none.
+        detail: of brightness and of colours, past it: `fine_detail`. Shape (N, 3, H, W); None for
+            none.
     """
 
     z: Tensor
@@ -235,7 +237,8 @@ def _picture(planes: Tensor, detail: Tensor | None) -> Tensor:
     """Turn what the last layer gives into pictures.
 
     Args:
-        planes: three colours, and with detail the gain of each. Shape (N, 3 or 6, H, W).
+        planes: three colours, and with detail the gain of each of its planes. Shape
+            (N, 3 or 6, H, W).
         detail: see `Code`.
 
     Returns:
@@ -244,7 +247,7 @@ def _picture(planes: Tensor, detail: Tensor | None) -> Tensor:
     if detail is None:
         return torch.tanh(planes.float())
     colour, gain = planes.float().chunk(2, dim=1)
-    return torch.tanh(colour) + (1 + gain) * detail
+    return torch.tanh(colour) + from_opponent((1 + gain) * detail)
 
 
 def _norm(channels: int, form: Norm) -> nn.Module:

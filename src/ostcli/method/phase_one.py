@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ostcli.config import LossWeights
+from ostcli.method.light import under_random_light
 from ostcli.method.losses import (
     adversarial_loss,
     discriminator_loss,
@@ -42,6 +43,7 @@ def phase_one_step(
     weights: LossWeights,
     pool_bb: HistoryPool,
     generator: torch.Generator,
+    random_light: float = 0.0,
 ) -> StepRecord:
     """Run the networks on views of the folder and return every loss of phase I.
 
@@ -50,11 +52,13 @@ def phase_one_step(
         x_b: views of the folder. Shape (N, 3, H, W), range [-1, 1].
         weights: the factors of the losses.
         pool_bb: history of reconstructions for D_B; changed by this call.
-        generator: draws the latent noise and the pool's choices; on the CPU.
+        generator: draws the latent noise, the pool's choices and the light; on the CPU.
+        random_light: strength of the light in which E_B sees the views; 0 for their own.
 
     Source: Benaim & Wolf 2018, eq. (1)–(3).
     """
-    latent_b = networks.encode_b(x_b)
+    seen_b = under_random_light(x_b, random_light, generator) if random_light else x_b
+    latent_b = networks.encode_b(seen_b)
     recon_bb = networks.decode_b(latent_b.sample(generator))
 
     rec_b = reconstruction_loss(recon_bb, x_b)  # (1)

@@ -69,6 +69,7 @@ def phase_two_step(
     generator: torch.Generator,
     cycle: Cycle = Cycle.ONE_WAY,
     folder_learns: bool = True,
+    random_light: float = 0.0,
 ) -> StepRecord:
     """Run the networks on views of the example and of the folder; return every loss of phase II.
 
@@ -83,6 +84,7 @@ def phase_two_step(
         generator: draws the latent noise and the pools' choices; on the CPU.
         cycle: which ways round; the paper goes one way, the others are rows of Table 1.
         folder_learns: whether (1)–(3) and D_B's loss are computed; see `phase_two_table`.
+        random_light: strength of the light in which E_B sees the folder's views for (1)–(3).
 
     Source: Benaim & Wolf 2018, eq. (4)–(6), with (1)–(3) going on beside them.
     """
@@ -90,7 +92,12 @@ def phase_two_step(
     folder = None
     if folder_learns:
         folder = phase_one_step(
-            networks, x_b, weights=weights, pool_bb=pool_bb, generator=generator
+            networks,
+            x_b,
+            weights=weights,
+            pool_bb=pool_bb,
+            generator=generator,
+            random_light=random_light,
         )
     latent_a = networks.encode_a(x_a)
     code_a = latent_a.sample(generator)

@@ -60,6 +60,7 @@ class PhaseOne:
             weights=self.config.weights,
             pool_bb=self.pools["bb"],
             generator=generator,
+            random_light=self.config.random_light,
         )
 
 
@@ -100,4 +101,5 @@ class PhaseTwo:
             generator=generator,
             cycle=self.config.cycle,
             folder_learns=self.config.folder_learns,
+            random_light=self.config.random_light,
         )

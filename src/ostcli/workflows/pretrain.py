@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ostcli.config import DeviceChoice, Look, NetworkConfig, Preset, PretrainConfig
+from ostcli.config import DeviceChoice, Look, Preset, PretrainConfig
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.folder import PictureFolder, open_folder, spread
@@ -57,8 +57,8 @@ class FolderFacts:
     num_pictures: int
     texture: float
     """How far the pictures are from photographs: `folder_texture`."""
-    begun: NetworkConfig | None = None
-    """The network of a training of the folder that is to go on: a later default is not for it."""
+    begun: PretrainConfig | None = None
+    """The settings of a training of the folder that is to go on: a later default is not for it."""
 
     @property
     def of_photographs(self) -> bool:
@@ -129,7 +129,7 @@ def pretrain(
     texture = begun and begun.facts.get("texture")  # A few more pictures change no setting.
     if not isinstance(texture, float):
         texture = folder_texture(pictures)
-    facts = FolderFacts(num_pictures=len(pictures), texture=texture, begun=_network_of(begun))
+    facts = FolderFacts(num_pictures=len(pictures), texture=texture, begun=_settings_of(begun))
     if not isinstance(config, PretrainConfig):
         chosen = config(facts)
         if begun is None and not facts.of_photographs and _learns_detail(chosen):
@@ -141,10 +141,10 @@ def pretrain(
     return PretrainResult(**vars(result), num_pictures=len(pictures), failed=pictures.failed)
 
 
-def _network_of(begun: Manifest | None) -> NetworkConfig | None:
+def _settings_of(begun: Manifest | None) -> PretrainConfig | None:
     if begun is not None:
-        with suppress(KeyError, ValueError):  # Of a version to come: the settings will differ.
-            return NetworkConfig.from_json(begun.config["network"])
+        with suppress(ValueError):  # Of a version to come: the settings will differ.
+            return PretrainConfig.from_json(begun.config)
     return None
 
 

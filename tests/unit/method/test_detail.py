@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from ostcli.method.colour import from_opponent, to_opponent
 from ostcli.method.detail import fine_detail
 
 
@@ -10,13 +12,23 @@ def test_fine_detail_is_what_a_double_box_blur_takes_away():
     assert fine_detail(slope, 2)[..., 4:-4].abs().max() < 1e-6
     checks = torch.ones(1, 3, 20, 20)
     checks[..., ::2] = -1
-    assert fine_detail(checks, 2)[..., 4:-4].abs().mean() > 0.9
+    assert from_opponent(fine_detail(checks, 2))[..., 4:-4].abs().mean() > 0.9
 
 
-def test_every_colour_has_its_own_detail():
-    coloured = torch.zeros(1, 3, 16, 16)
-    coloured[:, 0] = coloured[:, 2] = 0.3
-    coloured[:, 0, :, ::2] *= -1
-    detail = fine_detail(coloured, 2)
-    assert detail[:, 0].abs().mean() > 0.25
-    assert detail[:, 1:].abs().max() < 1e-6
+@pytest.mark.parametrize(
+    ("colour", "plane"), [((1, 1, 1), 0), ((1, 0, -1), 1), ((-1, 2, -1), 2)], ids=str
+)
+def test_brightness_and_colours_have_planes_of_their_own(colour, plane):
+    coloured = 0.3 * torch.tensor(colour, dtype=torch.float32)[:, None, None].repeat(1, 16, 16)
+    coloured[:, :, ::2] *= -1
+    detail = fine_detail(coloured[None], 2)[0]
+    assert detail[plane].abs().mean() > 0.25
+    others = [other for other in range(3) if other != plane]
+    assert detail[others].abs().max() < 1e-6
+
+
+def test_opponent_colours_go_back_and_keep_lengths():
+    pictures = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    planes = to_opponent(pictures)
+    assert torch.allclose(from_opponent(planes), pictures, atol=1e-6)
+    assert torch.allclose(planes.norm(dim=1), pictures.norm(dim=1), atol=1e-6)

@@ -14,6 +14,7 @@ from ostcli.config import (
     Preset,
     Upsampling,
 )
+from ostcli.method.colour import from_opponent
 from ostcli.method.detail import fine_detail
 from ostcli.method.networks import (
     Code,
@@ -335,7 +336,7 @@ def test_detail_reaches_the_picture_past_the_latent():
     without = networks.decode_b(Code(code.z, torch.zeros_like(code.detail)))
     difference = networks.decode_b(code) - without
     gain = 1 + networks.decoder_b(networks.decoder_shared(code.z))[:, 3:]
-    assert torch.allclose(difference, gain * code.detail, atol=1e-5)
+    assert torch.allclose(difference, from_opponent(gain * code.detail), atol=1e-5)
     assert without.abs().max() <= 1
 
 
