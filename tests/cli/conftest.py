@@ -40,7 +40,8 @@ class Run:
 
 
 def small_preset(*arguments, begun=None, **options):
-    return dataclasses.replace(pretrain_preset(*arguments, **options), network=begun or SMALL)
+    chosen = pretrain_preset(*arguments, begun=begun, **options)
+    return chosen if begun else dataclasses.replace(chosen, network=SMALL)
 
 
 def draw(number, width=48, height=40):
