@@ -114,8 +114,8 @@ def adapt_preset(
             fast,
             view=replace(fast.view, size=model.view.size),
             optim=replace(fast.optim, batch_size=model.optim.batch_size),
-            random_light=model.random_light,
         )
+    chosen = replace(chosen, random_light=model.random_light)
     if pull is Pull.PATCHES:
         chosen = replace(
             chosen,

@@ -166,3 +166,11 @@ def test_how_much_detail_goes_past_the_network_is_a_choice(ost, winter):
     assert ost(*common, "--detail", "3").code == 0
     assert ost(*common).code == 0  # a training goes on with its own network
     assert "detail_radius 3 → 2" in ost(*common, "--detail", "2").err
+
+
+def test_the_light_in_which_a_folder_is_seen_is_a_choice_and_stays(ost, winter):
+    common = ("pretrain", winter, "--steps", "2", "--size", "32", "--precision", "fp32")
+    assert ost(*common, "--light", "0.2").code == 0
+    assert ost(*common).code == 0
+    assert "random_light 0.2 → 0.3" in ost(*common, "--light", "0.3").err
+    assert ost(*common, "--light", "-1").code == 2

@@ -79,6 +79,16 @@ def pretrain(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    light: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="STRENGTH",
+            help="Of the random light in which the folder is seen; 0 for its own.",
+            show_default=f"{_FAST.random_light} for photographs; else 0",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Learn the look of a FOLDER of pictures, once: the model.
@@ -106,6 +116,7 @@ def pretrain(
         return replace(
             chosen,
             network=network,
+            random_light=chosen.random_light if light is None else light,
             seed=seed,
             precision=precision,
             **options.budget(steps, minutes),

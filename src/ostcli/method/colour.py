@@ -21,11 +21,17 @@ def to_opponent(pictures: Tensor) -> Tensor:
     Returns:
         Shape (N, 3, H, W), float32, of the same length at each place; brightness is the colours'
         mean by √3.
-    Source: Ruderman, Cronin & Chiao 1998: in pictures of nature these vary almost independently.
+    Source: Ohta, Kanade & Sakai 1980: in natural pictures these vary almost independently.
     """
-    return torch.einsum("kc,nchw->nkhw", _AXES.to(pictures.device), pictures.float())
+    return _along(_AXES, pictures)
 
 
 def from_opponent(planes: Tensor) -> Tensor:
     """Undo `to_opponent`: shape (N, 3, H, W) in and out, float32."""
-    return torch.einsum("kc,nkhw->nchw", _AXES.to(planes.device), planes.float())
+    return _along(_AXES.T, planes)
+
+
+def _along(axes: Tensor, planes: Tensor) -> Tensor:
+    device = planes.device
+    with torch.autocast(device.type, enabled=False):  # Pictures are float32, whatever layers are.
+        return torch.einsum("kc,nchw->nkhw", axes.to(device), planes.float())

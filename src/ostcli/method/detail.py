@@ -22,7 +22,7 @@ def fine_detail(pictures: Tensor, radius: int) -> Tensor:
     Source: ours, decisions 0014, 0020 and 0021.
     """
     side, smooth = 2 * radius + 1, pictures.float()
-    for _ in range(2):  # Down, then along: a third to two thirds less time than a square at once.
+    for _ in range(2):  # Down, then along: far fewer sums than a square at once.
         smooth = F.avg_pool2d(smooth, (side, 1), 1, (radius, 0), count_include_pad=False)
         smooth = F.avg_pool2d(smooth, (1, side), 1, (0, radius), count_include_pad=False)
     return to_opponent(pictures - smooth)

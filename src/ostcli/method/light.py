@@ -15,18 +15,20 @@ SHARE_OF_BRIGHTNESS = 2 / 3
 """Deviation of the light's brightness, by that of its colour: a shadow is trusted more than a
 hue."""
 MOST_CELLS = 5
-"""Places along a side at which the light is drawn; between them it is smooth."""
+"""Places along a side at which light is drawn at most; between them it is smooth, and weaker."""
 
 
 def under_random_light(pictures: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Return pictures in colours that are not theirs, with every edge in its place.
 
     All hues of a picture are turned by one angle and saturation is scaled by one factor; then a
-    smooth light is added, one colour for the whole and one for each of a few places.
+    smooth light is added, one colour for the whole and one for each of a few places. What leaves
+    the range is clipped.
 
     Args:
         pictures: Shape (N, 3, H, W), range [-1, 1].
-        strength: deviation of the angle, in radians, of the factor's logarithm, and of the light.
+        strength: deviation of the angle, in radians, of the factor's logarithm and, about, of the
+            light.
         generator: draws the light; on the CPU, so that a seed means the same on every device.
 
     Returns:

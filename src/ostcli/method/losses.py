@@ -20,15 +20,17 @@ def reconstruction_loss(reconstruction: Tensor, pictures: Tensor) -> Tensor:
     return (reconstruction - pictures).abs().mean()
 
 
-def flat_error(pictures: Tensor) -> Tensor:
-    """Return the reconstruction loss if each picture came out as its own mean colour.
+def flat_error(pictures: Tensor, seen: Tensor | None = None) -> Tensor:
+    """Return the reconstruction loss if each picture came out as the mean colour that is seen.
 
     No loss of the paper: what a sound autoencoder beats.
 
     Args:
         pictures: Shape (N, 3, H, W), range [-1, 1].
+        seen: what the encoder sees of them, of that shape; the pictures themselves if None.
     """
-    return reconstruction_loss(pictures.mean((2, 3), keepdim=True), pictures)
+    seen = pictures if seen is None else seen
+    return reconstruction_loss(seen.mean((2, 3), keepdim=True), pictures)
 
 
 def kl_loss(latent: Latent) -> Tensor:

@@ -80,5 +80,5 @@ def phase_one_step(
         pictures={"x_b": x_b, "recon_bb": recon_bb},
         scores_b=scores_b,
         latent_spread=latent_b.mean.std(),
-        flat_error=flat_error(x_b),
+        flat_error=flat_error(x_b, seen_b),
     )

@@ -58,7 +58,8 @@ class FolderFacts:
     texture: float
     """How far the pictures are from photographs: `folder_texture`."""
     begun: PretrainConfig | None = None
-    """The settings of a training of the folder that is to go on: a later default is not for it."""
+    """The settings of a training of the folder that is to go on: a later default is not for it, but
+    its budget may be another."""
 
     @property
     def of_photographs(self) -> bool:
@@ -123,7 +124,7 @@ def pretrain(
     where, processor = folder.resolve(), choose_device(device)
     name = check_name(name or name_for(where, library))
     begun = _of_this_folder(library, name, where, fresh)  # Refused before pictures are decoded.
-    unknown = FolderFacts(num_pictures=1, texture=0.0)
+    unknown = FolderFacts(num_pictures=1, texture=0.0, begun=_settings_of(begun))
     chosen = config if isinstance(config, PretrainConfig) else config(unknown)
     pictures = open_folder(folder, chosen.view, on_event)
     texture = begun and begun.facts.get("texture")  # A few more pictures change no setting.
@@ -143,7 +144,7 @@ def pretrain(
 
 def _settings_of(begun: Manifest | None) -> PretrainConfig | None:
     if begun is not None:
-        with suppress(ValueError):  # Of a version to come: the settings will differ.
+        with suppress(ValueError, TypeError):  # Of a version to come: the settings will differ.
             return PretrainConfig.from_json(begun.config)
     return None
 

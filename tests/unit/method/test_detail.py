@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from ostcli.method.colour import from_opponent, to_opponent
 from ostcli.method.detail import fine_detail
@@ -10,9 +11,18 @@ def test_fine_detail_is_what_a_double_box_blur_takes_away():
     slope = torch.linspace(-1, 1, 20).expand(1, 3, 20, 20)
     assert fine_detail(flat, 2).abs().max() < 1e-6
     assert fine_detail(slope, 2)[..., 4:-4].abs().max() < 1e-6
-    checks = torch.ones(1, 3, 20, 20)
-    checks[..., ::2] = -1
-    assert from_opponent(fine_detail(checks, 2))[..., 4:-4].abs().mean() > 0.9
+    stripes = torch.ones(1, 3, 20, 20)
+    stripes[..., ::2] = -1
+    for turned in (stripes, stripes.mT):
+        assert from_opponent(fine_detail(turned, 2))[..., 4:-4, 4:-4].abs().mean() > 0.9
+
+
+def test_the_box_is_a_square():
+    pictures = torch.rand(1, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    smooth = pictures
+    for _ in range(2):
+        smooth = F.avg_pool2d(smooth, 5, 1, 2, count_include_pad=False)
+    assert torch.allclose(from_opponent(fine_detail(pictures, 2)), pictures - smooth, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_a_training_of_before_goes_on_with_the_network_it_was_begun_with(
 
     result = pretrain(snow, settings, library=trained)
     assert result.finished
-    assert known[-1].network == phase_one.network
+    assert known[-1] == phase_one
 
 
 def test_a_verdict_that_cannot_be_given_does_not_spoil_a_training(
