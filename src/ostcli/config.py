@@ -321,8 +321,8 @@ class PretrainConfig(Config):
     random_light: float = 0.0
     """Strength of the random light in which the encoder sees the folder's views, whose own colours
     are asked back; 0 for none. Authors: none. Ours, for photographs: 0.6 (0021)."""
-    steps: int | None = 6000
-    """Optimiser steps; None where `minutes` is given."""
+    steps: int | None = 1500
+    """Optimiser steps; None where `minutes` is given. Ours: decision 0022; more on a GPU."""
     minutes: float | None = None
     """A budget of time instead of steps."""
     seed: int = 0

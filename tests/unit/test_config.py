@@ -270,6 +270,16 @@ def test_photographs_are_learned_in_random_light_and_adapted_to_in_the_same(pres
         dataclasses.replace(photographs, random_light=-0.1)
 
 
+def test_a_gpu_gets_more_steps_of_ours_and_the_authors_own_of_theirs():
+    on_cpu, on_gpu = (pretrain_preset(on_gpu=on_gpu) for on_gpu in (False, True))
+    assert on_gpu.steps > on_cpu.steps
+    assert dataclasses.replace(on_gpu, steps=on_cpu.steps) == on_cpu
+    of_the_authors = {
+        pretrain_preset(Preset.PAPER, num_pictures=2, on_gpu=on_gpu) for on_gpu in (False, True)
+    }
+    assert len(of_the_authors) == 1
+
+
 def test_patches_have_their_own_length_and_rate():
     ours, authors = (
         adapt_preset(pretrain_preset(preset), num_pictures=2, pull=Pull.PATCHES)

@@ -11,7 +11,7 @@ from ostcli.cli.render import failures, output_of
 from ostcli.cli.runs import say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
 from ostcli.config import DeviceChoice, LatentForm, Look, Preset, PretrainConfig
-from ostcli.presets import EPOCHS_OF_THE_AUTHORS, pretrain_preset
+from ostcli.presets import EPOCHS_OF_THE_AUTHORS, STEPS_ON_GPU, pretrain_preset
 
 if TYPE_CHECKING:
     from ostcli.workflows.pretrain import FolderFacts
@@ -47,7 +47,8 @@ def pretrain(
         int | None,
         typer.Option(
             help="How long to train.",
-            show_default=f"{_FAST.steps}, paper {EPOCHS_OF_THE_AUTHORS} per picture",
+            show_default=f"{_FAST.steps}, on a GPU {STEPS_ON_GPU}, "
+            f"paper {EPOCHS_OF_THE_AUTHORS} per picture",
         ),
     ] = None,
     minutes: options.Minutes = None,
@@ -105,6 +106,7 @@ def pretrain(
             look,
             num_pictures=facts.num_pictures,
             of_photographs=facts.of_photographs,
+            on_gpu=facts.on_gpu,
             begun=facts.begun,
             size=size,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +52,13 @@ NOT_PHOTOGRAPHS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FolderFacts:
-    """What settings may depend on."""
+    """What settings may depend on: the folder, and what it is trained on."""
 
     num_pictures: int
     texture: float
     """How far the pictures are from photographs: `folder_texture`."""
+    on_gpu: bool = False
+    """Whether the training has one."""
     begun: PretrainConfig | None = None
     """The settings of a training of the folder that is to go on: a later default is not for it, but
     its budget may be another."""
@@ -79,7 +81,10 @@ class PretrainResult(JobResult):
 def settings_for(facts: FolderFacts) -> PretrainConfig:
     """Return the default settings for a folder."""
     return pretrain_preset(
-        num_pictures=facts.num_pictures, of_photographs=facts.of_photographs, begun=facts.begun
+        num_pictures=facts.num_pictures,
+        of_photographs=facts.of_photographs,
+        on_gpu=facts.on_gpu,
+        begun=facts.begun,
     )
 
 
@@ -124,13 +129,15 @@ def pretrain(
     where, processor = folder.resolve(), choose_device(device)
     name = check_name(name or name_for(where, library))
     begun = _of_this_folder(library, name, where, fresh)  # Refused before pictures are decoded.
-    unknown = FolderFacts(num_pictures=1, texture=0.0, begun=_settings_of(begun))
+    unknown = FolderFacts(
+        num_pictures=1, texture=0.0, on_gpu=processor.type != "cpu", begun=_settings_of(begun)
+    )
     chosen = config if isinstance(config, PretrainConfig) else config(unknown)
     pictures = open_folder(folder, chosen.view, on_event)
     texture = begun and begun.facts.get("texture")  # A few more pictures change no setting.
     if not isinstance(texture, float):
         texture = folder_texture(pictures)
-    facts = FolderFacts(num_pictures=len(pictures), texture=texture, begun=_settings_of(begun))
+    facts = replace(unknown, num_pictures=len(pictures), texture=texture)
     if not isinstance(config, PretrainConfig):
         chosen = config(facts)
         if begun is None and not facts.of_photographs and _learns_detail(chosen):

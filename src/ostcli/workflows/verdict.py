@@ -31,7 +31,7 @@ NUM_JUDGED = 8
 """Pictures of B that are looked at."""
 FEW_PICTURES = 60
 """A folder of fewer is named as what limits a result."""
-MOST_LOST = 0.35
+MOST_LOST = 0.25
 """Share of a picture's contrast that a sound reconstruction may miss."""
 LEAST_DETAIL = 0.75
 """Correlation of a picture's fine detail with its reconstruction's, from which it looks sharp."""

@@ -292,6 +292,17 @@ def test_settings_may_follow_from_the_number_of_pictures(learn, winter, phase_on
     assert result.step == 4
 
 
+@pytest.mark.parametrize(("device", "on_gpu"), [("cpu", False), ("cuda", True), ("mps", True)])
+def test_settings_are_told_whether_there_is_a_gpu(learn, winter, monkeypatch, device, on_gpu):
+    def refuse(facts):
+        assert facts.on_gpu == on_gpu
+        raise UsageError("seen")
+
+    monkeypatch.setattr(module, "choose_device", lambda _: torch.device(device))
+    with pytest.raises(UsageError, match="seen"):
+        learn(winter, refuse)
+
+
 @pytest.mark.parametrize(("texture", "radius"), [(-0.5, 4), (0.5, 0)])
 def test_detail_goes_past_the_network_in_a_folder_of_photographs_alone(
     learn, library, winter, phase_one, monkeypatch, texture, radius
