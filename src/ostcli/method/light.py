@@ -1,4 +1,4 @@
-"""Random light: what E_B has to see through (decision 0021).
+"""Random light: what the encoders have to see through (decision 0021).
 
 Legend: N batch, H W pixels.
 """
@@ -28,13 +28,15 @@ def under_random_light(pictures: Tensor, strength: float, generator: torch.Gener
     Args:
         pictures: Shape (N, 3, H, W), range [-1, 1].
         strength: deviation of the angle, in radians, of the factor's logarithm and, about, of the
-            light.
+            light; 0 returns the pictures as they are and draws nothing.
         generator: draws the light; on the CPU, so that a seed means the same on every device.
 
     Returns:
         Shape (N, 3, H, W), float32, range [-1, 1].
     Source: ours, decision 0021; a denoising autoencoder (Vincent et al. 2008) with light for noise.
     """
+    if strength == 0:
+        return pictures
     num, _, height, width = pictures.shape
 
     def normal(*shape: int) -> Tensor:

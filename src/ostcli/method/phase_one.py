@@ -57,7 +57,7 @@ def phase_one_step(
 
     Source: Benaim & Wolf 2018, eq. (1)–(3).
     """
-    seen_b = under_random_light(x_b, random_light, generator) if random_light else x_b
+    seen_b = under_random_light(x_b, random_light, generator)
     latent_b = networks.encode_b(seen_b)
     recon_bb = networks.decode_b(latent_b.sample(generator))
 
