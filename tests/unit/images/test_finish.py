@@ -194,8 +194,8 @@ def test_photo_finish_recolours_the_source_at_its_own_size():
 
 
 def test_default_radius_follows_the_shorter_side_down_to_a_minimum():
-    assert default_radius((256, 512)) == 8
-    assert default_radius((1024, 900)) > default_radius((256, 512))
+    assert default_radius((512, 1024)) == 8
+    assert default_radius((1024, 900)) > default_radius((512, 1024))
     assert default_radius((10, 10)) == MIN_RADIUS
 
 
