@@ -373,7 +373,7 @@ class AdaptConfig(Config):
     folder_learns: bool = True
     """Whether the folder's losses and D_B go on at all. Authors: yes (decision 0016)."""
     random_light: float = 0.0
-    """Strength of the random light in which the encoders see all views, as in phase I."""
+    """Strength of the random light in which the encoder sees the folder's views, as in phase I."""
     steps: int | None = 60
     """Optimiser steps; None where `minutes` is given. Ours: decision 0018."""
     minutes: float | None = None

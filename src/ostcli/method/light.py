@@ -1,4 +1,4 @@
-"""Random light: what the encoders have to see through (decision 0021).
+"""Random light: what E_B has to see through (decision 0021).
 
 Legend: N batch, H W pixels.
 """

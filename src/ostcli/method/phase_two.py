@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ostcli.config import Cycle, LossWeights, Reach
-from ostcli.method.light import under_random_light
 from ostcli.method.losses import (
     adversarial_loss,
     discriminator_loss,
@@ -82,11 +81,10 @@ def phase_two_step(
         weights: the factors of the losses.
         pool_bb: history of reconstructions for D_B; changed by this call.
         pool_ab: history of translations for D_B; changed by this call.
-        generator: draws the latent noise, the pools' choices and the light; on the CPU.
+        generator: draws the latent noise and the pools' choices; on the CPU.
         cycle: which ways round; the paper goes one way, the others are rows of Table 1.
         folder_learns: whether (1)–(3) and D_B's loss are computed; see `phase_two_table`.
-        random_light: strength of the light in which E_A sees the example's views, for all of its
-            losses, and E_B the folder's, for (1)–(3); 0 for their own.
+        random_light: strength of the light in which E_B sees the folder's views for (1)–(3).
 
     Source: Benaim & Wolf 2018, eq. (4)–(6), with (1)–(3) going on beside them.
     """
@@ -101,8 +99,7 @@ def phase_two_step(
             generator=generator,
             random_light=random_light,
         )
-    seen_a = under_random_light(x_a, random_light, generator)
-    latent_a = networks.encode_a(seen_a)
+    latent_a = networks.encode_a(x_a)
     code_a = latent_a.sample(generator)
     recon_aa, trans_ab = networks.decode_both(code_a)
 
@@ -132,7 +129,7 @@ def phase_two_step(
             pictures=pictures,
             scores_b=None,
             latent_spread=latent_a.mean.std(),
-            flat_error=flat_error(x_a, seen_a),
+            flat_error=flat_error(x_a),
         )
 
     assert folder.scores_b is not None
