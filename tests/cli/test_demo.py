@@ -41,7 +41,7 @@ def test_json_holds_every_figure(ost, tmp_path):
     result = run.json["result"]
     assert result.keys() == KEYS
     assert result["controls"].keys() == {
-        "colour_match", "mean_of_folder", "nearest_in_folder", "unadapted"
+        "grey", "colour_match", "mean_of_folder", "nearest_in_folder", "unadapted"
     }  # fmt: skip
     assert (result["seed"], result["sheet"]) == (2, "sheet.png")
     assert result["ratio"] == pytest.approx(

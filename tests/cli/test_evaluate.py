@@ -2,7 +2,7 @@
 
 import pytest
 
-CONTROLS = ("identity", "colour match", "mean of folder", "nearest in folder")
+CONTROLS = ("identity", "grey", "colour match", "mean of folder", "nearest in folder")
 
 
 @pytest.fixture

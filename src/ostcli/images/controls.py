@@ -22,9 +22,13 @@ class Controls:
         self._means: dict[tuple[int, int], Image.Image] = {}
 
     def results(self, source: Image.Image) -> dict[str, Image.Image]:
-        """Return each control's result by its name, at the source's size. RGB."""
+        """Return each control's result by its name, at the source's size. RGB.
+
+        Grey is there because a muted picture passes for winter with a classifier (decision 0013).
+        """
         return {
             "identity": source,
+            "grey": ImageOps.grayscale(source).convert("RGB"),
             "colour_match": self.colour_match(source),
             "mean_of_folder": self.mean_of_folder(source.size),
             "nearest_in_folder": self.nearest_in_folder(source),

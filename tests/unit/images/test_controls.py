@@ -40,6 +40,11 @@ def test_matching_weighs_the_pixels_of_pictures_of_any_size():
     assert levels(Controls(folder).colour_match(picture([9]))) == [[50]]
 
 
+def test_grey_is_a_control_that_keeps_brightness_alone():
+    grey = Controls([picture([0])]).results(picture([(200, 200, 200), (255, 0, 0)]))["grey"]
+    assert [levels(grey, channel) for channel in range(3)] == [[[200, 76]]] * 3
+
+
 def test_the_mean_of_a_folder_is_by_pixel():
     folder = [picture([0, 10], [20, 255]), picture([100, 30], [21, 255])]
     assert levels(Controls(folder).mean_of_folder((2, 2))) == [[50, 20], [20, 255]]

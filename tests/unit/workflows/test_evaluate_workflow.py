@@ -16,7 +16,7 @@ from ostcli.workflows import bench, ways
 from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
 from ostcli.workflows.ways import Partners
 
-CONTROLS = ["identity", "colour_match", "mean_of_folder", "nearest_in_folder"]
+CONTROLS = ["identity", "grey", "colour_match", "mean_of_folder", "nearest_in_folder"]
 NETWORKS = ["unadapted", "unadapted_finished", "network", "finished"]
 
 
