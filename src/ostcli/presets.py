@@ -24,7 +24,7 @@ EPOCHS_OF_THE_AUTHORS = 80
 LIGHT_OF_PHOTOGRAPHS = 0.4
 """Strength of the random light of `fast` for photographs (0021)."""
 STEPS_ON_GPU = 6000
-"""Steps of phase I in `fast` where a step takes a tenth of the CPU's time (0022)."""
+"""Steps of phase I in `fast` on a GPU (0022)."""
 PATCH_STEPS = 150
 """Steps of phase II with a pull by patches in `fast`, each of about half the cost (0016)."""
 PATCH_RATE = 4e-4

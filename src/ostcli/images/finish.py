@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float32]
 RADIUS_FRACTION = 1 / 64
 """Radius of a neighbourhood as a fraction of the shorter side of what the network saw."""
 MIN_RADIUS = 4
-"""The smallest radius in pixels; blotches show already at this one."""
+"""The smallest radius in pixels; at this one the noise of a noisy network shows already."""
 EPSILON = 1e-4
 """Variance, on the scale [-1, 1], below which a neighbourhood's own detail is not trusted."""
 FIT_PIXELS = 512 * 512

@@ -32,7 +32,7 @@ NUM_JUDGED = 8
 FEW_PICTURES = 60
 """A folder of fewer is named as what limits a result."""
 MOST_LOST = 0.25
-"""Share of a picture's contrast that a sound reconstruction may miss."""
+"""Share of a picture's contrast that a sound reconstruction may miss (decision 0024)."""
 LEAST_DETAIL = 0.75
 """Correlation of a picture's fine detail with its reconstruction's, from which it looks sharp."""
 LEAST_TO_SEE = 1 / 255
