@@ -107,6 +107,8 @@ class Cycle(StrEnum):
 class Pull(StrEnum):
     """What draws the example's translation to the folder's look in phase II."""
 
+    AUTO = "auto"
+    """PATCHES for a model of `fast` that has learned in random light, else DISCRIMINATOR (0025)."""
     DISCRIMINATOR = "discriminator"
     """D_B, which goes on learning beside: the paper, eq. (6)."""
     PATCHES = "patches"
@@ -347,9 +349,9 @@ class PretrainConfig(Config):
         )
 
 
-NUM_MORE_FOR_PATCHES = 5
-"""Views of the folder whose patches a translation's are held against, besides the batch: one view
-of one picture would not stand for the look."""
+NUM_MORE_FOR_PATCHES = 11
+"""Views of the folder besides the batch, of which half give the patches that a translation's are
+held against: one view of one picture would not stand for the look (decision 0025)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,7 +396,7 @@ class AdaptConfig(Config):
         _check(
             self.folder_learns or self.reach is Reach.DOMAIN_A,
             "where the folder does not learn, as with a pull by patches, the example may change no "
-            "layers but its own",
+            "layers but its own; --pull discriminator lets it learn",
         )
         _check_light(self.random_light)
         _check_budget(self.steps, self.minutes)

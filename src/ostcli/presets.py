@@ -97,14 +97,16 @@ def pretrain_preset(
 
 
 def adapt_preset(
-    model: PretrainConfig, *, num_pictures: int = 0, pull: Pull = Pull.DISCRIMINATOR
+    model: PretrainConfig, *, num_pictures: int = 0, pull: Pull = Pull.AUTO
 ) -> AdaptConfig:
     """Return phase II's settings that go with a model's.
 
     Args:
         model: phase I's settings.
         num_pictures: in the model's folder; the authors' number of steps follows from it.
-        pull: by D_B or by patches.
+        pull: by D_B or by patches; AUTO is patches for a model that has learned in random light:
+            D_B finds T_AB(x) as likely as B from the start then (decision 0025). In `paper` it is
+            D_B.
     """
     if model.preset is Preset.PAPER:
         chosen = AdaptConfig(
@@ -121,6 +123,9 @@ def adapt_preset(
             optim=replace(fast.optim, batch_size=model.optim.batch_size),
         )
     chosen = replace(chosen, random_light=model.random_light)
+    if pull is Pull.AUTO:
+        in_light = model.preset is Preset.FAST and model.random_light > 0
+        pull = Pull.PATCHES if in_light else Pull.DISCRIMINATOR
     if pull is Pull.PATCHES:
         chosen = replace(
             chosen,

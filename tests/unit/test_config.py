@@ -298,13 +298,33 @@ def test_a_folder_of_paintings_has_a_finer_latent_and_no_detail_past_it(preset):
     assert drawn == pretrain_preset(preset, Look.STRUCTURE)
 
 
+def test_patches_pull_where_the_folder_was_learned_in_random_light_and_d_b_elsewhere():
+    pulled_by = {
+        name: adapt_preset(model).weights
+        for name, model in {
+            "photographs": pretrain_preset(),
+            "photographs, --light 0": dataclasses.replace(pretrain_preset(), random_light=0.0),
+            "paintings": pretrain_preset(of_photographs=False),
+            "drawings": pretrain_preset(look=Look.STRUCTURE),
+            "the paper": pretrain_preset(Preset.PAPER),
+            "the paper, --light": dataclasses.replace(
+                pretrain_preset(Preset.PAPER), random_light=0.4
+            ),
+        }.items()
+    }
+    by_patches = {name for name, weights in pulled_by.items() if weights.weight_patch_ab}
+    by_d_b = {name for name, weights in pulled_by.items() if weights.weight_adversarial_ab}
+    assert by_patches == {"photographs"}
+    assert by_d_b == set(pulled_by) - by_patches
+
+
 @pytest.mark.parametrize("preset", Preset)
 def test_a_pull_by_patches_asks_no_discriminator_and_teaches_a_alone(preset):
     model = pretrain_preset(preset)
-    config, by_paper = adapt_preset(model, pull=Pull.PATCHES), adapt_preset(model)
+    config, by_paper = (adapt_preset(model, pull=one) for one in (Pull.PATCHES, Pull.DISCRIMINATOR))
     assert config.weights.weight_adversarial_ab == by_paper.weights.weight_patch_ab == 0
     assert config.weights.weight_patch_ab > 0
     assert (config.folder_learns, by_paper.folder_learns) == (False, True)
     assert config.num_views_b > by_paper.num_views_b == by_paper.optim.batch_size
-    with pytest.raises(ValueError, match="no layers but its own"):
+    with pytest.raises(ValueError, match=r"no layers but its own.*--pull discriminator"):
         dataclasses.replace(config, reach=Reach.EVERYTHING)

@@ -83,10 +83,10 @@ def adapt(
         Pull,
         typer.Option(
             help="What draws the example to the folder's look: the discriminator, as in the paper, "
-            "or the statistics of the folder's patches.",
+            "or the statistics of the folder's patches; auto is patches for photographs.",
             rich_help_panel=options.ADVANCED,
         ),
-    ] = Pull.DISCRIMINATOR,
+    ] = Pull.AUTO,
     json: options.Json = False,
 ) -> None:
     """Learn the look of ONE picture, the EXAMPLE, beside a model's: the adaptation.

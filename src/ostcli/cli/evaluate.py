@@ -101,10 +101,10 @@ def evaluate(
     pull: Annotated[
         Pull,
         typer.Option(
-            help="By what --model adapts: the discriminator, or the folder's patches.",
+            help="By what --model adapts, as ost adapt --pull.",
             rich_help_panel=options.ADVANCED,
         ),
-    ] = Pull.DISCRIMINATOR,
+    ] = Pull.AUTO,
     device: options.Device = DeviceChoice.AUTO,
     json: options.Json = False,
 ) -> None:
@@ -120,7 +120,7 @@ def evaluate(
     from ostcli.workflows.evaluate import evaluate as measure
 
     output = output_of(context, as_json=json)
-    if model is None and (steps is not None or pull is not Pull.DISCRIMINATOR):
+    if model is None and (steps is not None or pull is not Pull.AUTO):
         raise UsageError(
             "--steps and --pull say how --model adapts to each picture",
             hint="add --model NAME, or leave them out",

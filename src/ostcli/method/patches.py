@@ -17,6 +17,35 @@ NUM_SCALES = 3
 """At most; each half as large as the one before, as long as it holds a patch."""
 NUM_PROJECTIONS = 32
 """Random directions at each scale."""
+GRID = 16
+"""Places across a picture at which `most_alike` compares brightness."""
+
+
+@torch.no_grad()
+def most_alike(pictures: Tensor, example: Tensor) -> Tensor:
+    """Return the half of the pictures whose brightness is shared out most like the example's.
+
+    Sorted, the brightness of a dark forest is near that of another and far from a bright sky's: so
+    patches are not held against pictures whose shares of dark and bright the example cannot have.
+
+    Args:
+        pictures: Shape (N, 3, H, W), range [-1, 1].
+        example: views of it, of the same size. Shape (M, 3, H, W), range [-1, 1].
+
+    Returns:
+        Shape (N / 2, 3, H, W), rounded up; the most alike first.
+
+    Source: decision 0025.
+    """
+    wanted = _sorted_brightness(example).mean(0)
+    away = (_sorted_brightness(pictures) - wanted).abs().mean(1)  # (N,)
+    return pictures[away.argsort()[: -(-len(pictures) // 2)]]
+
+
+def _sorted_brightness(pictures: Tensor) -> Tensor:
+    brightness = pictures.float().mean(1, keepdim=True)
+    cell = max(1, min(pictures.shape[2:]) // GRID)
+    return F.avg_pool2d(brightness, cell).flatten(1).sort(1).values
 
 
 def patch_distance(pictures: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:

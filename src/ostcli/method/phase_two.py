@@ -16,7 +16,7 @@ from ostcli.method.losses import (
     reconstruction_loss,
 )
 from ostcli.method.networks import Networks
-from ostcli.method.patches import patch_distance
+from ostcli.method.patches import most_alike, patch_distance
 from ostcli.method.phase_one import phase_one_step, phase_one_table
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, EXAMPLE, FOLDER, StepRecord, Table, parameters_of
@@ -77,7 +77,8 @@ def phase_two_step(
         networks: with A's layers.
         x_a: views of the example. Shape (N, 3, H, W), range [-1, 1].
         x_b: views of the folder: as many as of the example for its own losses, and any number
-            more, of which only patches are looked at. Shape (N + M, 3, H, W), range [-1, 1].
+            more; patches are those of the views most like the example. Shape (N + M, 3, H, W),
+            range [-1, 1].
         weights: the factors of the losses.
         pool_bb: history of reconstructions for D_B; changed by this call.
         pool_ab: history of translations for D_B; changed by this call.
@@ -120,7 +121,8 @@ def phase_two_step(
         losses["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
         example = example + weights.weight_adversarial_ab * losses["gan_ab"]
     if weights.weight_patch_ab:
-        losses["patch_ab"] = patch_distance(trans_ab, every_b, generator)  # decision 0016
+        alike_b = most_alike(every_b, x_a)  # decision 0025
+        losses["patch_ab"] = patch_distance(trans_ab, alike_b, generator)  # decision 0016
         example = example + weights.weight_patch_ab * losses["patch_ab"]
     if folder is None:
         return StepRecord(

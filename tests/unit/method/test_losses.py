@@ -8,7 +8,7 @@ import torch
 from ostcli.config import Cycle, LatentForm, LossWeights
 from ostcli.method.losses import adversarial_loss, discriminator_loss, kl_loss, reconstruction_loss
 from ostcli.method.networks import Latent, build_networks
-from ostcli.method.patches import patch_distance
+from ostcli.method.patches import most_alike, patch_distance
 from ostcli.method.phase_one import phase_one_step
 from ostcli.method.phase_two import phase_two_step
 from ostcli.method.pool import HistoryPool
@@ -216,7 +216,7 @@ def test_without_a_cycle_its_loss_is_left_out(networks, make_batch):
     assert record.totals[EXAMPLE].item() == pytest.approx(7 * loss["rec_a"] + 13 * loss["gan_ab"])
 
 
-def test_the_patches_of_translations_are_held_against_every_view_of_the_folder(
+def test_patches_of_translations_are_held_against_the_folder_s_views_that_are_most_alike(
     networks, make_batch
 ):
     batch, generator = make_batch(), torch.Generator().manual_seed(0)
@@ -227,7 +227,9 @@ def test_the_patches_of_translations_are_held_against_every_view_of_the_folder(
 
     generator.manual_seed(0)
     two_step(networks, batch, generator)
-    by_hand = patch_distance(plain.pictures["trans_ab"], more, generator)
+    alike = most_alike(more, batch["a"])
+    assert 0 < len(alike) < len(more)
+    by_hand = patch_distance(plain.pictures["trans_ab"], alike, generator)
     assert record.losses["patch_ab"].item() == pytest.approx(by_hand.item(), rel=1e-5)
     assert numbers(record.losses).items() >= numbers(plain.losses).items()
     added = record.totals[EXAMPLE] - plain.totals[EXAMPLE]

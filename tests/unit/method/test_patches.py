@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ostcli.method.patches import patch_distance
+from ostcli.method.patches import most_alike, patch_distance
 
 
 def noise(seed, *shape):
@@ -45,3 +45,21 @@ def test_a_step_along_the_gradient_brings_pictures_nearer():
 def test_the_same_generator_gives_the_same():
     picture, target = noise(0, 1, 3, 40, 40), noise(1, 1, 3, 40, 40)
     assert torch.equal(distance(picture, target, 3), distance(picture, target, 3))
+
+
+@pytest.mark.parametrize("size", [64, 72, 8])
+def test_pictures_that_share_out_brightness_alike_are_kept(size):
+    rows = torch.linspace(-1, 1, size).expand(3, size, size)
+    dark, bright, both = rows * 0.1 - 0.8, rows * 0.1 + 0.8, rows
+    pictures = torch.stack([bright, dark, both, bright])
+    turned = both.transpose(1, 2)[None]
+    assert torch.equal(most_alike(pictures, turned)[0], both)
+    assert torch.equal(most_alike(pictures, dark[None] + 0.1)[0], dark)
+    several = torch.stack([dark, dark + 0.2])
+    assert torch.equal(most_alike(pictures, several)[0], dark)
+
+
+def test_half_of_the_pictures_are_kept_and_never_none():
+    example = noise(0, 1, 3, 32, 32)
+    kept = [len(most_alike(noise(1, number, 3, 32, 32), example)) for number in (1, 2, 5, 12)]
+    assert kept == [1, 1, 3, 6]
