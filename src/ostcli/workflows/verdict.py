@@ -4,12 +4,13 @@ No truth is needed and no network but the trained ones. The limits are where the
 object (decision 0015).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import mean
 
 import torch
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from ostcli.config import Finish, PretrainConfig
 from ostcli.images.folder import spread
@@ -24,11 +25,14 @@ from ostcli.images.sheet import reduce_for_preview
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.augment import Pictures
 from ostcli.method.networks import Networks
-from ostcli.method.patches import patch_distance
+from ostcli.method.patches import most_alike, patch_distance
 from ostcli.workflows.translator import Translator
 
 NUM_JUDGED = 8
-"""Pictures of B that are looked at."""
+"""Pictures of B that a model gives back."""
+NUM_HELD_AGAINST = 48
+"""Pictures of B of whose patches, those of the half most alike, a translation's are held against
+(decision 0025)."""
 FEW_PICTURES = 60
 """A folder of fewer is named as what limits a result."""
 MOST_LOST = 0.25
@@ -113,8 +117,9 @@ def judge_adaptation(
     """
     source = reduce_for_preview(example)
     made = Translator(networks, networks.translate_ab, model.view, finish=finish).translate(source)
-    folder = spread(pictures, NUM_JUDGED)
-    moved = 1 - _distance(made, folder) / max(_distance(source, folder), 1e-6)
+    folder = torch.stack([_fitted(one) for one in spread(pictures, NUM_HELD_AGAINST)])
+    alike = most_alike(folder, _fitted(source)[None])
+    moved = 1 - _distance(made, alike) / max(_distance(source, alike), 1e-6)
     figures = {"moved": round(moved, 3)}
     summary = (
         f"the example has moved {_percent(moved)} of the way to the folder's colours and textures"
@@ -141,11 +146,15 @@ def _flat(picture: Image.Image) -> Image.Image:
     return picture.resize((1, 1), Image.Resampling.BOX).resize(picture.size)
 
 
-def _distance(picture: Image.Image, folder: Sequence[Image.Image]) -> float:
-    """Return the patch distance of a picture to a folder's pictures, the same at each call."""
-    target = torch.stack([image_to_tensor(ImageOps.fit(one, FITTED)) for one in folder])
-    pictures = image_to_tensor(ImageOps.fit(picture, FITTED))[None]
-    return float(patch_distance(pictures, target, torch.Generator().manual_seed(0)))
+def _fitted(picture: Image.Image) -> Tensor:
+    """Return a picture at the size at which patches are compared. Shape (3, H, W)."""
+    return image_to_tensor(ImageOps.fit(picture, FITTED))
+
+
+def _distance(picture: Image.Image, target: Tensor) -> float:
+    """Return the patch distance of a picture to others, (N, 3, H, W), the same at each call."""
+    generator = torch.Generator().manual_seed(0)
+    return float(patch_distance(_fitted(picture)[None], target, generator))
 
 
 def _twice(config: PretrainConfig, steps: int) -> str:
