@@ -108,7 +108,8 @@ class Pull(StrEnum):
     """What draws the example's translation to the folder's look in phase II."""
 
     AUTO = "auto"
-    """PATCHES for a model of `fast` that has learned in random light, else DISCRIMINATOR (0025)."""
+    """PATCHES for a model of `fast` that has learned in random light, as photographs are, and an
+    example that changes its own layers alone; else DISCRIMINATOR (0025)."""
     DISCRIMINATOR = "discriminator"
     """D_B, which goes on learning beside: the paper, eq. (6)."""
     PATCHES = "patches"
@@ -377,7 +378,7 @@ class AdaptConfig(Config):
     random_light: float = 0.0
     """Strength of the random light in which the encoder sees the folder's views, as in phase I."""
     steps: int | None = 60
-    """Optimiser steps; None where `minutes` is given. Ours: decision 0018."""
+    """Optimiser steps; None where `minutes` is given. Ours: 0018; 150 by patches, 0025."""
     minutes: float | None = None
     """A budget of time instead of steps."""
     seed: int = 0
@@ -396,7 +397,7 @@ class AdaptConfig(Config):
         _check(
             self.folder_learns or self.reach is Reach.DOMAIN_A,
             "where the folder does not learn, as with a pull by patches, the example may change no "
-            "layers but its own; --pull discriminator lets it learn",
+            "layers but its own",
         )
         _check_light(self.random_light)
         _check_budget(self.steps, self.minutes)

@@ -14,6 +14,7 @@ from ostcli.config import (
     Preset,
     PretrainConfig,
     Pull,
+    Reach,
     Upsampling,
     ViewConfig,
 )
@@ -97,7 +98,11 @@ def pretrain_preset(
 
 
 def adapt_preset(
-    model: PretrainConfig, *, num_pictures: int = 0, pull: Pull = Pull.AUTO
+    model: PretrainConfig,
+    *,
+    num_pictures: int = 0,
+    pull: Pull = Pull.AUTO,
+    reach: Reach = Reach.DOMAIN_A,
 ) -> AdaptConfig:
     """Return phase II's settings that go with a model's.
 
@@ -105,8 +110,12 @@ def adapt_preset(
         model: phase I's settings.
         num_pictures: in the model's folder; the authors' number of steps follows from it.
         pull: by D_B or by patches; AUTO is patches for a model that has learned in random light:
-            D_B finds T_AB(x) as likely as B from the start then (decision 0025). In `paper` it is
-            D_B.
+            D_B finds T_AB(x) as likely as B from the start then (decision 0025). In `paper`, and
+            where the example is to change more than A's layers, it is D_B.
+        reach: which layers the example changes.
+
+    Raises:
+        ValueError: patches are asked for, and more than A's layers.
     """
     if model.preset is Preset.PAPER:
         chosen = AdaptConfig(
@@ -122,10 +131,11 @@ def adapt_preset(
             view=replace(fast.view, size=model.view.size),
             optim=replace(fast.optim, batch_size=model.optim.batch_size),
         )
-    chosen = replace(chosen, random_light=model.random_light)
+    chosen = replace(chosen, random_light=model.random_light, reach=reach)
     if pull is Pull.AUTO:
         in_light = model.preset is Preset.FAST and model.random_light > 0
-        pull = Pull.PATCHES if in_light else Pull.DISCRIMINATOR
+        by_patches = in_light and reach is Reach.DOMAIN_A
+        pull = Pull.PATCHES if by_patches else Pull.DISCRIMINATOR
     if pull is Pull.PATCHES:
         chosen = replace(
             chosen,

@@ -33,6 +33,15 @@ def test_options_arrive_in_the_settings(ost, trained, summer):
     assert (config["reach"], config["birth"], config["seed"]) == ("everything", "random", 4)
 
 
+def test_of_a_model_trained_in_random_light_patches_pull(ost, trained, winter, summer):
+    assert ost("pretrain", winter, *TINY, "--light", "0.4", "--name", "lit").code == 0
+    run = ost("adapt", summer, *TINY)
+    assert (run.code, run.out) == (0, "lit+summer\n")
+    assert "patch_ab" in run.err
+    assert "gan_ab" not in run.err
+    assert ost("adapt", summer, *TINY, "--reach", "everything", "--name", "wide").code == 0
+
+
 def test_a_broken_example_is_named_and_the_others_go_on(ost, trained, summer, tmp_path):
     (tmp_path / "bad[1].jpg").write_bytes(b"nonsense")
     run = ost("adapt", "bad[1].jpg", summer, *TINY, "--json")

@@ -36,8 +36,9 @@ def test_a_model_is_adapted_to_each(ost, trained, sources):
     assert "2 steps" in run.err
 
 
-def test_steps_need_a_model(ost, trained, sources):
-    run = ost("evaluate", sources, "--steps", "3")
+@pytest.mark.parametrize("option", [("--steps", "3"), ("--pull", "discriminator")])
+def test_how_to_adapt_needs_a_model(ost, trained, sources, option):
+    run = ost("evaluate", sources, *option)
     assert run.code == 2
     assert "--model" in run.err
 

@@ -1,20 +1,23 @@
 """That it learns: losses fall, and the example goes toward the folder's look."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from ostcli.config import (
-    AdaptConfig,
     Birth,
     NetworkConfig,
     OptimConfig,
     PretrainConfig,
+    Pull,
     ViewConfig,
 )
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.networks import build_networks
+from ostcli.presets import adapt_preset
 from ostcli.training.batches import Views
 from ostcli.training.phases import PhaseOne, PhaseTwo
 from ostcli.training.schedule import Schedule
@@ -63,15 +66,17 @@ def test_the_reconstruction_of_the_folder_improves(pictures):
     assert np.isfinite([list(step.values()) for step in losses]).all()
 
 
-def test_a_blue_example_takes_the_colour_of_a_red_folder(pictures):
+@pytest.mark.parametrize("pull", [Pull.DISCRIMINATOR, Pull.PATCHES])
+def test_a_blue_example_takes_the_colour_of_a_red_folder(pictures, pull):
     *images, example = pictures(9)
     reds, (blue,) = tinted(images, RED), tinted([example], BLUE)
     networks = pretrained(reds, 250)[0].networks
     networks.add_domain_a(Birth.CLONE, torch.Generator())
-    phase = PhaseTwo.begin(AdaptConfig(optim=OPTIM))
+    config = replace(adapt_preset(PretrainConfig(), pull=pull), optim=OPTIM)
+    phase = PhaseTwo.begin(config)
     trainer = Trainer(networks, phase, OPTIM, seed=0)
     of_a = Views([blue], VIEW, OPTIM.batch_size, [0, 1])
-    of_b = Views(reds, VIEW, OPTIM.batch_size, [0, 2])
+    of_b = Views(reds, VIEW, config.num_views_b, [0, 2])
 
     losses = train(trainer, lambda step: {"a": of_a.batch(step), "b": of_b.batch(step)}, 200)
 

@@ -312,6 +312,9 @@ def test_patches_pull_where_the_folder_was_learned_in_random_light_and_d_b_elsew
             ),
         }.items()
     }
+    pulled_by["photographs, all layers"] = adapt_preset(
+        pretrain_preset(), reach=Reach.EVERYTHING
+    ).weights
     by_patches = {name for name, weights in pulled_by.items() if weights.weight_patch_ab}
     by_d_b = {name for name, weights in pulled_by.items() if weights.weight_adversarial_ab}
     assert by_patches == {"photographs"}
@@ -326,5 +329,5 @@ def test_a_pull_by_patches_asks_no_discriminator_and_teaches_a_alone(preset):
     assert config.weights.weight_patch_ab > 0
     assert (config.folder_learns, by_paper.folder_learns) == (False, True)
     assert config.num_views_b > by_paper.num_views_b == by_paper.optim.batch_size
-    with pytest.raises(ValueError, match=r"no layers but its own.*--pull discriminator"):
+    with pytest.raises(ValueError, match="no layers but its own"):
         dataclasses.replace(config, reach=Reach.EVERYTHING)

@@ -83,7 +83,8 @@ def adapt(
         Pull,
         typer.Option(
             help="What draws the example to the folder's look: the discriminator, as in the paper, "
-            "or the statistics of the folder's patches; auto is patches for photographs.",
+            "or the statistics of the folder's patches; auto is patches for a model that was "
+            "trained in random light, as photographs are.",
             rich_help_panel=options.ADVANCED,
         ),
     ] = Pull.AUTO,
@@ -101,8 +102,7 @@ def adapt(
     @options.sentences_for_wrong_settings()
     def config(opened: "Model") -> AdaptConfig:
         return replace(
-            adapt_preset(opened.config, num_pictures=opened.num_pictures, pull=pull),
-            reach=reach,
+            adapt_preset(opened.config, num_pictures=opened.num_pictures, pull=pull, reach=reach),
             birth=birth,
             seed=seed,
             precision=precision,

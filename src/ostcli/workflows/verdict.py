@@ -49,7 +49,7 @@ MOST_NOISE = 1.5
 """Times the example's own grain in its flat places, above which noise or a grid shows."""
 LEAST_GRAIN = 0.5
 """In levels of 255: what a drawn or a scanned flat counts as."""
-FITTED = (256, 256)
+FITTED = (128, 128)
 """Width and height at which patches are compared."""
 
 

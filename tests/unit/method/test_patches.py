@@ -50,13 +50,13 @@ def test_the_same_generator_gives_the_same():
 @pytest.mark.parametrize("size", [64, 72, 8])
 def test_pictures_that_share_out_brightness_alike_are_kept(size):
     rows = torch.linspace(-1, 1, size).expand(3, size, size)
-    dark, bright, both = rows * 0.1 - 0.8, rows * 0.1 + 0.8, rows
-    pictures = torch.stack([bright, dark, both, bright])
+    dark, bright, both, flat = rows * 0.1 - 0.8, rows * 0.1 + 0.8, rows, rows * 0
+    pictures = torch.stack([bright, flat, dark, both])
     turned = both.transpose(1, 2)[None]
     assert torch.equal(most_alike(pictures, turned)[0], both)
     assert torch.equal(most_alike(pictures, dark[None] + 0.1)[0], dark)
-    several = torch.stack([dark, dark + 0.2])
-    assert torch.equal(most_alike(pictures, several)[0], dark)
+    of_both_kinds = torch.stack([dark, bright])
+    assert torch.equal(most_alike(pictures, of_both_kinds)[0], flat)
 
 
 def test_half_of_the_pictures_are_kept_and_never_none():

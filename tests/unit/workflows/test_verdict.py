@@ -116,6 +116,14 @@ def test_going_the_wrong_way_is_said(example, folder):
     assert "has not moved" in judged(lambda x: x - 1, example, folder).summary
 
 
+def test_an_example_is_held_against_pictures_with_its_shares_of_dark_and_bright(example):
+    dark = example.point(lambda level: level // 4)
+    darker = [dark.point(lambda level: level // 2)] * 4
+    bright = [dark.point(lambda level: 255 - level // 4)] * 4
+    verdict = judged(lambda x: (x + 1) / 2 - 1, dark, [*darker, *bright])
+    assert verdict.figures["moved"] > 0.8
+
+
 def test_noise_is_judged_where_a_photograph_is_wanted(example, folder):
     noisy_winter = lambda x: noisy(to_winter(x))  # noqa: E731
     as_strokes = judged(noisy_winter, example, folder, Finish.NETWORK)
