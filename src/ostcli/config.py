@@ -190,6 +190,10 @@ def _check(condition: bool, sentence: str) -> None:
         raise ValueError(sentence)
 
 
+def _check_not_negative(name: str, strength: float) -> None:
+    _check(0 <= strength < math.inf, f"{name} must not be negative, nor without end")
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(Config):
     """The architecture: all that is needed to build the networks. Saved with the weights."""
@@ -334,7 +338,7 @@ class PretrainConfig(Config):
     """AUTO measures which is faster before the first step (decision 0007)."""
 
     def __post_init__(self) -> None:
-        _check_light(self.random_light)
+        _check_not_negative("random_light", self.random_light)
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
         multiple = 2**self.network.num_stages
@@ -371,6 +375,10 @@ class AdaptConfig(Config):
     example_rate: float = 1.0
     """Rate of the weights that the example's losses change, by that of the others. Authors: 1
     (decision 0010)."""
+    stroke_filter: float | None = None
+    """Strength of the filter through which E_A sees pictures, so that strokes are lost on it: the
+    variance of a neighbourhood of which half is left; 0 for none. None for what example and folder
+    come to: 0.02 for a painting beside photographs, else 0. Authors: none (decision 0026)."""
     shared_learns: bool = True
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     folder_learns: bool = True
@@ -394,12 +402,13 @@ class AdaptConfig(Config):
 
     def __post_init__(self) -> None:
         _check(self.example_rate > 0, "example_rate must be positive")
+        _check_not_negative("stroke_filter", self.stroke_filter or 0.0)
         _check(
             self.folder_learns or self.reach is Reach.DOMAIN_A,
             "where the folder does not learn, as with a pull by patches, the example may change no "
             "layers but its own",
         )
-        _check_light(self.random_light)
+        _check_not_negative("random_light", self.random_light)
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
 
@@ -410,10 +419,6 @@ def _check_budget(steps: int | None, minutes: float | None) -> None:
     _check(
         minutes is None or 0 < minutes < math.inf, "minutes must be positive and not without end"
     )
-
-
-def _check_light(strength: float) -> None:
-    _check(0 <= strength < math.inf, "random_light must not be negative, nor without end")
 
 
 def _check_seed(seed: int) -> None:

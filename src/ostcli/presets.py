@@ -22,6 +22,8 @@ from ostcli.config import (
 EPOCHS_OF_THE_AUTHORS = 80
 """Passes over the folder in each phase of the authors' photo code: 60 constant, 20 decaying."""
 
+STROKE_FILTER = 0.02
+"""Strength of the filter that takes the strokes from paintings (0026)."""
 LIGHT_OF_PHOTOGRAPHS = 0.4
 """Strength of the random light of `fast` for photographs (0021)."""
 STEPS_ON_GPU = 6000

@@ -42,6 +42,14 @@ def test_of_a_model_trained_in_random_light_patches_pull(ost, trained, winter, s
     assert ost("adapt", summer, *TINY, "--reach", "everything", "--name", "wide").code == 0
 
 
+def test_strokes_are_filtered_as_asked_and_it_is_said(ost, trained, summer):
+    run = ost("adapt", summer, *TINY, "--strokes", "0.03")
+    assert "strokes: filtered" in run.err
+    assert "0.03" in run.err
+    assert ost("models", "show", "snow+summer", "--json").json["result"]["stroke_filter"] == 0.03
+    assert "strokes: " not in ost("adapt", summer, *TINY, "--strokes", "0", "--name", "as-is").err
+
+
 def test_a_broken_example_is_named_and_the_others_go_on(ost, trained, summer, tmp_path):
     (tmp_path / "bad[1].jpg").write_bytes(b"nonsense")
     run = ost("adapt", "bad[1].jpg", summer, *TINY, "--json")

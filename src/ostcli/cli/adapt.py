@@ -12,7 +12,7 @@ from ostcli.cli.runs import check_failed, say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
 from ostcli.config import AdaptConfig, Birth, DeviceChoice, Pull, Reach
 from ostcli.errors import InputError, UsageError
-from ostcli.presets import EPOCHS_OF_THE_AUTHORS, PATCH_STEPS, adapt_preset
+from ostcli.presets import EPOCHS_OF_THE_AUTHORS, PATCH_STEPS, STROKE_FILTER, adapt_preset
 
 if TYPE_CHECKING:
     from ostcli.workflows.adapt import AdaptResult
@@ -88,6 +88,17 @@ def adapt(
             rich_help_panel=options.ADVANCED,
         ),
     ] = Pull.AUTO,
+    strokes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="STRENGTH",
+            help="Of the filter that takes the strokes from what the network sees of pictures like "
+            "the example; 0 for none.",
+            show_default=f"{STROKE_FILTER} for a painting that is to be a photograph; else 0",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Learn the look of ONE picture, the EXAMPLE, beside a model's: the adaptation.
@@ -104,6 +115,7 @@ def adapt(
         return replace(
             adapt_preset(opened.config, num_pictures=opened.num_pictures, pull=pull, reach=reach),
             birth=birth,
+            stroke_filter=strokes,
             seed=seed,
             precision=precision,
             **options.budget(steps, minutes),
@@ -150,6 +162,8 @@ def adapt(
 
 
 def _say_finish(output: Output, result: "AdaptResult") -> None:
-    """Say what `--finish auto` will do, and by which figure."""
+    """Say what `--finish auto` will do, by which figure, and whether strokes are filtered."""
     gap = result.texture_gap
     output.say(f"finish: {result.finish}" + ("" if gap is None else f" (texture gap {gap:.2f})"))
+    if result.stroke_filter:
+        output.say(f"strokes: filtered from what the network sees, by {result.stroke_filter:g}")

@@ -254,13 +254,13 @@ def _summary(library: "Library", manifest: "Manifest") -> dict[str, Any]:
 def _details(library: "Library", manifest: "Manifest") -> dict[str, Any]:
     from ostcli.store.reading import PREVIEW
 
-    keys = ("folder", "num_pictures", "example", "finish", "texture_gap", "device", "precision")
+    of_pictures = ("folder", "num_pictures", "example", "finish", "texture_gap", "stroke_filter")
     preview = library.extra_path(manifest.name, PREVIEW)
     return {
         "path": library.folder(manifest.name),
         "created": manifest.created,
         "trained": manifest.facts.get("seconds"),
-        **{key: manifest.facts.get(key) for key in keys},
+        **{key: manifest.facts.get(key) for key in (*of_pictures, "device", "precision")},
         "seed": manifest.config.get("seed"),
         "losses": manifest.facts.get("losses"),
         "preview": preview if preview.exists() else None,

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
 from ostcli.method.colour import from_opponent
 from ostcli.method.detail import fine_detail
+from ostcli.method.strokes import without_strokes
 
 
 class Code(NamedTuple):
@@ -119,6 +120,8 @@ class Networks(nn.Module):
 
     encoder_a: nn.Module | None
     decoder_a: nn.Module | None
+    stroke_filter_a: float
+    """Strength of the filter through which E_A sees pictures (decision 0026)."""
 
     def __init__(self, config: NetworkConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -130,6 +133,7 @@ class Networks(nn.Module):
         self.discriminator_b = _discriminator(config)
         self.encoder_a = None
         self.decoder_a = None
+        self.stroke_filter_a = 0.0
         _draw_weights(self, config.norm, generator)
         _draw_weights(self.discriminator_b, config.discriminator_norm, generator)
 
@@ -138,13 +142,21 @@ class Networks(nn.Module):
         """What height and width must be a multiple of, in pixels."""
         return 1 << self.config.num_stages
 
-    def add_domain_a(self, birth: Birth, generator: torch.Generator) -> None:
+    def add_domain_a(
+        self, birth: Birth, generator: torch.Generator, *, stroke_filter: float = 0.0
+    ) -> None:
         """Give A its layers: clones of B's, or fresh ones.
+
+        Args:
+            birth: which of the two.
+            generator: draws fresh weights; on the CPU.
+            stroke_filter: strength of the filter through which E_A is to see; 0 for none.
 
         Source: the paper's text says clones; the authors' photo code starts from random weights.
         """
         self.encoder_a = copy.deepcopy(self.encoder_b)
         self.decoder_a = copy.deepcopy(self.decoder_b)
+        self.stroke_filter_a = stroke_filter
         if birth is Birth.RANDOM:
             _draw_weights(self.encoder_a, self.config.norm, generator)
             _draw_weights(self.decoder_a, self.config.norm, generator)
@@ -152,7 +164,7 @@ class Networks(nn.Module):
     def encode_a(self, pictures: Tensor) -> Latent:
         """E^S(E_A^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""
         assert self.encoder_a is not None, "phase II only: call add_domain_a first"
-        return self._encode(self.encoder_a, pictures)
+        return self._encode(self.encoder_a, without_strokes(pictures, self.stroke_filter_a))
 
     def encode_b(self, pictures: Tensor) -> Latent:
         """E^S(E_B^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""

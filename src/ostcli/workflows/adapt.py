@@ -28,7 +28,7 @@ from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.loop import Hooks, run
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.trainer import Trainer
-from ostcli.workflows.finish import decide_finish
+from ostcli.workflows.finish import decide_filter, decide_finish
 from ostcli.workflows.job import (
     Job,
     JobResult,
@@ -59,6 +59,8 @@ class AdaptResult(JobResult):
     """What `--finish auto` means for this adaptation: PHOTO or NETWORK."""
     texture_gap: float | None
     """What decided it, see `decide_finish`; None where the look alone did."""
+    stroke_filter: float
+    """Strength of the filter through which E_A sees; see `decide_filter`."""
 
 
 class ExampleRefusedError(UsageError):
@@ -131,6 +133,7 @@ def adapt(
         example=where,
         finish=read_fact(library.manifest(name), "finish", Finish),
         texture_gap=result.facts.get("texture_gap"),
+        stroke_filter=read_fact(library.manifest(name), "stroke_filter", float, 0.0),
     )
 
 
@@ -161,7 +164,14 @@ def adapt_in_memory(
         on_event: told of progress.
         should_stop: asked after each step; true returns early.
     """
-    trainer, batch = prepare_adaptation(picture, model, config, device, config.precision)
+    trainer, batch = prepare_adaptation(
+        picture,
+        model,
+        config,
+        device,
+        precision=config.precision,
+        stroke_filter=_filter_of(config, picture, model),
+    )
     hooks = Hooks(
         save=lambda _: None,
         preview=lambda: None,
@@ -177,7 +187,9 @@ def prepare_adaptation(
     model: Model,
     config: AdaptConfig,
     device: torch.device,
+    *,
     precision: Precision,
+    stroke_filter: float,
 ) -> tuple[Trainer, Callable[[int], Batch]]:
     """Return phase II at its first step: A's layers just born, B's as the model has them.
 
@@ -187,6 +199,7 @@ def prepare_adaptation(
         config: the settings.
         device: where to train.
         precision: what the settings' own has come to in an earlier run.
+        stroke_filter: the same, of the filter through which E_A sees.
 
     Raises:
         UsageError: the model carries no pictures of B.
@@ -197,7 +210,8 @@ def prepare_adaptation(
             hint=f"run: ost adapt EXAMPLE --model {model.name} --data FOLDER",
         )
     networks = copy.deepcopy(model.networks).requires_grad_(True).train()
-    networks.add_domain_a(config.birth, torch.Generator().manual_seed(config.seed))
+    generator = torch.Generator().manual_seed(config.seed)
+    networks.add_domain_a(config.birth, generator, stroke_filter=stroke_filter)
     trainer = Trainer(
         networks.to(device),
         PhaseTwo.begin(config),
@@ -254,8 +268,19 @@ def _make_job(
     device: torch.device,
     earlier: Manifest | None,
 ) -> Job:
-    precision = settled_precision(earlier, config.precision)
-    trainer, batch = prepare_adaptation(picture, model, config, device, precision)
+    stroke_filter = (
+        read_fact(earlier, "stroke_filter", float, 0.0)
+        if earlier
+        else _filter_of(config, picture, model)
+    )
+    trainer, batch = prepare_adaptation(
+        picture,
+        model,
+        config,
+        device,
+        precision=settled_precision(earlier, config.precision),
+        stroke_filter=stroke_filter,
+    )
     data = example.read_bytes()
     decided = decide_finish(picture, model.texture, model.config.look)
     shown = reduce_for_preview(picture)
@@ -266,6 +291,7 @@ def _make_job(
         "model": model.name,
         "model_folder": model.folder,
         "model_config": model.config.to_json(),
+        "stroke_filter": stroke_filter,
     }
     return Job(
         name=name,
@@ -283,6 +309,12 @@ def _make_job(
         facts={**facts, **decided},
         continues=earlier is not None,
     )
+
+
+def _filter_of(config: AdaptConfig, picture: Image.Image, model: Model) -> float:
+    if config.stroke_filter is not None:
+        return config.stroke_filter
+    return decide_filter(picture, model.texture, model.config)
 
 
 def preview_sheet(

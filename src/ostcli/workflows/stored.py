@@ -145,7 +145,9 @@ def open_adaptation(
     config = read_config(AdaptConfig, manifest)
     return Adaptation(
         name=manifest.name,
-        networks=load_networks(stored, model_config.network),
+        networks=load_networks(
+            stored, model_config.network, read_fact(manifest, "stroke_filter", float, 0.0)
+        ),
         model_config=model_config,
         config=config,
         precision=read_fact(manifest, "precision", Precision, config.precision),
@@ -229,8 +231,15 @@ def open_stored(name: str, library: Library, on_event: OnEvent) -> StoredModel:
     return stored
 
 
-def load_networks(stored: StoredModel, network: NetworkConfig) -> Networks:
+def load_networks(
+    stored: StoredModel, network: NetworkConfig, stroke_filter_a: float = 0.0
+) -> Networks:
     """Build the networks of a stored model or adaptation with its weights for use.
+
+    Args:
+        stored: the newest whole save.
+        network: the architecture.
+        stroke_filter_a: through which an adaptation's E_A sees.
 
     Raises:
         DamagedError: the weights do not fit the architecture.
@@ -242,6 +251,7 @@ def load_networks(stored: StoredModel, network: NetworkConfig) -> Networks:
     }
     check_tensors(tensors, expected, path=stored.folder)
     networks.load_state_dict(tensors)
+    networks.stroke_filter_a = stroke_filter_a
     return networks.eval().requires_grad_(False)
 
 

@@ -1,5 +1,6 @@
 """Phase II on one example: continued, guarded, and independent of the folder."""
 
+import copy
 import os
 import shutil
 import subprocess
@@ -15,13 +16,15 @@ from ostcli.events import Collected, Note, PicturesFound, StepDone, TrainingPlan
 from ostcli.images.keepsake import bytes_of_tensor
 from ostcli.images.read import read_picture
 from ostcli.images.sheet import MOST_PREVIEW_PIXELS
+from ostcli.images.tensors import image_to_tensor
+from ostcli.method.strokes import without_strokes
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
 from ostcli.workflows import adapt as module
 from ostcli.workflows.adapt import adapt, adapt_in_memory, prepare_adaptation
 from ostcli.workflows.load import load_model
 from ostcli.workflows.pretrain import pretrain
-from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_model
+from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_adaptation, open_model
 
 
 @pytest.fixture
@@ -333,6 +336,40 @@ def test_a_preview_shows_pictures_made_small(phase_two, trained, noise_picture, 
     assert width / height == pytest.approx(9 / 7, rel=0.02)
 
 
+def test_an_adaptation_sees_every_picture_through_the_filter_of_its_example(
+    fit, trained, summer, phase_two, pictures
+):
+    config = replace(phase_two, stroke_filter=0.05)
+    fit(summer, config)
+    networks = open_adaptation("snow+summer", trained).networks
+    [picture] = pictures(1)
+    x = image_to_tensor(picture)[None]
+    without = copy.deepcopy(networks)
+    without.stroke_filter_a = 0.0
+    assert networks.translate_ab(x).equal(without.translate_ab(without_strokes(x, 0.05)))
+    assert not networks.translate_ab(x).equal(without.translate_ab(x))
+    assert networks.reconstruct_bb(x).equal(without.reconstruct_bb(x))
+
+    in_memory = adapt_in_memory(picture, open_model("snow", trained), config, torch.device("cpu"))
+    assert in_memory.stroke_filter_a == 0.05
+
+
+def test_one_that_was_begun_without_a_filter_goes_on_without(fit, trained, summer, monkeypatch):
+    manifest = trained.manifest
+    fit(summer, should_stop=lambda: True)
+    monkeypatch.setattr(module, "decide_filter", lambda *_: 0.02)
+
+    def of_before(name):
+        known = manifest(name)
+        facts = {key: fact for key, fact in known.facts.items() if key != "stroke_filter"}
+        return replace(known, facts=facts)
+
+    with monkeypatch.context() as before:
+        before.setattr(trained, "present", lambda name, **_: of_before(name))
+        assert fit(summer).finished
+    assert manifest("snow+summer").facts["stroke_filter"] == 0.0
+
+
 @pytest.mark.parametrize("birth", list(Birth))
 def test_phase_two_begins_with_b_as_the_model_has_it_and_a_born_as_asked(
     trained, meadow, phase_two, birth
@@ -340,7 +377,12 @@ def test_phase_two_begins_with_b_as_the_model_has_it_and_a_born_as_asked(
     model = open_model("snow", trained)
     config = replace(phase_two, birth=birth)
     trainer, _ = prepare_adaptation(
-        read_picture(meadow).image, model, config, torch.device("cpu"), config.precision
+        read_picture(meadow).image,
+        model,
+        config,
+        torch.device("cpu"),
+        precision=config.precision,
+        stroke_filter=0.0,
     )
     now, stored = trainer.networks.state_dict(), trained.open("snow").tensors("weights")
 

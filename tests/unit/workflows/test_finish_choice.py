@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ostcli.config import Finish, Look
+from ostcli.config import Finish, Look, Preset
 from ostcli.images.texture import PHOTO_GAP_LIMIT
+from ostcli.presets import STROKE_FILTER, pretrain_preset
 from ostcli.workflows import finish
-from ostcli.workflows.finish import NUM_JUDGED, decide_finish, folder_texture
+from ostcli.workflows.finish import (
+    NUM_JUDGED,
+    decide_filter,
+    decide_finish,
+    folder_texture,
+)
 from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.stored import open_model
 
@@ -43,6 +49,26 @@ def test_photographs_keep_their_pixels_and_paintings_do_not(
         "finish": decided.value,
         "texture_gap": PHOTO_GAP_LIMIT + max(example, folder),
     }
+
+
+PHOTOGRAPHS = pretrain_preset()
+
+
+@pytest.mark.parametrize(
+    ("example", "folder", "model", "decided"),
+    [
+        (0.001, -0.5, PHOTOGRAPHS, STROKE_FILTER),
+        (-0.5, -0.5, PHOTOGRAPHS, 0.0),
+        (0.001, 0.001, PHOTOGRAPHS, 0.0),
+        (0.001, -0.5, pretrain_preset(look=Look.STRUCTURE), 0.0),
+        (0.001, -0.5, pretrain_preset(Preset.PAPER), 0.0),
+    ],
+)
+def test_strokes_are_filtered_from_a_painting_that_is_to_be_a_photograph(
+    texture, pictures, example, folder, model, decided
+):
+    texture(lambda _: PHOTO_GAP_LIMIT + example)
+    assert decide_filter(pictures(1)[0], PHOTO_GAP_LIMIT + folder, model) == decided
 
 
 def test_a_structure_is_the_networks_own_without_a_measurement(texture, pictures):

@@ -135,7 +135,14 @@ def without(config, *names):
     }
 
 
-NEW = ("detail_radius", "padding", "weight_patch_ab", "folder_learns", "random_light")
+NEW = (
+    "detail_radius",
+    "padding",
+    "weight_patch_ab",
+    "folder_learns",
+    "random_light",
+    "stroke_filter",
+)
 
 
 def test_settings_that_were_new_since_then_have_their_defaults(manifest, phase_one):
