@@ -109,7 +109,7 @@ class Pull(StrEnum):
 
     AUTO = "auto"
     """PATCHES for a model of `fast` that has learned in random light, as photographs are, and an
-    example that changes its own layers alone; else DISCRIMINATOR (0025)."""
+    example that changes its own layers alone; else DISCRIMINATOR (decision 0025)."""
     DISCRIMINATOR = "discriminator"
     """D_B, which goes on learning beside: the paper, eq. (6)."""
     PATCHES = "patches"
@@ -386,7 +386,8 @@ class AdaptConfig(Config):
     random_light: float = 0.0
     """Strength of the random light in which the encoder sees the folder's views, as in phase I."""
     steps: int | None = 60
-    """Optimiser steps; None where `minutes` is given. Ours: 0018; 150 by patches, 0025."""
+    """Optimiser steps; None where `minutes` is given. Ours: decision 0018; by patches 150 (decision
+    0025)."""
     minutes: float | None = None
     """A budget of time instead of steps."""
     seed: int = 0

@@ -170,7 +170,7 @@ def adapt_in_memory(
         config,
         device,
         precision=config.precision,
-        stroke_filter=_filter_of(config, picture, model),
+        stroke_filter=_settled_filter(None, config, picture, model),
     )
     hooks = Hooks(
         save=lambda _: None,
@@ -268,11 +268,7 @@ def _make_job(
     device: torch.device,
     earlier: Manifest | None,
 ) -> Job:
-    stroke_filter = (
-        read_fact(earlier, "stroke_filter", float, 0.0)
-        if earlier
-        else _filter_of(config, picture, model)
-    )
+    stroke_filter = _settled_filter(earlier, config, picture, model)
     trainer, batch = prepare_adaptation(
         picture,
         model,
@@ -311,7 +307,12 @@ def _make_job(
     )
 
 
-def _filter_of(config: AdaptConfig, picture: Image.Image, model: Model) -> float:
+def _settled_filter(
+    earlier: Manifest | None, config: AdaptConfig, picture: Image.Image, model: Model
+) -> float:
+    """Return what a training was begun with, else what its settings or its example want."""
+    if earlier is not None:
+        return read_fact(earlier, "stroke_filter", float, 0.0)
     if config.stroke_filter is not None:
         return config.stroke_filter
     return decide_filter(picture, model.texture, model.config)
