@@ -108,8 +108,8 @@ class Pull(StrEnum):
     """What draws the example's translation to the folder's look in phase II."""
 
     AUTO = "auto"
-    """PATCHES for a model of `fast` that has learned in random light, as photographs are, and an
-    example that changes its own layers alone; else DISCRIMINATOR (decision 0025)."""
+    """PATCHES for a style, in `fast`, and an example that changes its own layers alone; else
+    DISCRIMINATOR (decision 0025)."""
     DISCRIMINATOR = "discriminator"
     """D_B, which goes on learning beside: the paper, eq. (6)."""
     PATCHES = "patches"

@@ -111,9 +111,9 @@ def adapt_preset(
     Args:
         model: phase I's settings.
         num_pictures: in the model's folder; the authors' number of steps follows from it.
-        pull: by D_B or by patches; AUTO is patches for a model that has learned in random light:
-            D_B finds T_AB(x) as likely as B from the start then (decision 0025). In `paper`, and
-            where the example is to change more than A's layers, it is D_B.
+        pull: by D_B or by patches; AUTO is patches for a model of style, whose D_B has little more to
+            say (decision 0025). For structure, in `paper`, and where the example is to change more
+            than A's layers, it is D_B.
         reach: which layers the example changes.
 
     Raises:
@@ -135,8 +135,8 @@ def adapt_preset(
         )
     chosen = replace(chosen, random_light=model.random_light, reach=reach)
     if pull is Pull.AUTO:
-        in_light = model.preset is Preset.FAST and model.random_light > 0
-        by_patches = in_light and reach is Reach.DOMAIN_A
+        of_style = model.preset is Preset.FAST and model.look is Look.STYLE
+        by_patches = of_style and reach is Reach.DOMAIN_A
         pull = Pull.PATCHES if by_patches else Pull.DISCRIMINATOR
     if pull is Pull.PATCHES:
         chosen = replace(

@@ -12,7 +12,7 @@ TINY = ("--steps", "2", "--precision", "fp32")
 def test_it_makes_an_adaptation_of_the_last_model(ost, trained, summer):
     run = ost("adapt", summer, *TINY)
     assert (run.code, run.out) == (0, "snow+summer\n")
-    for name in ("rec_b", "rec_a", "cycle_a", "gan_ab"):
+    for name in ("rec_a", "cycle_a", "patch_ab"):
         assert name in run.err
     assert "ost translate" in run.err
     assert Library(store_root()).manifest("snow+summer").parent.name == "snow"
@@ -33,13 +33,20 @@ def test_options_arrive_in_the_settings(ost, trained, summer):
     assert (config["reach"], config["birth"], config["seed"]) == ("everything", "random", 4)
 
 
-def test_of_a_model_trained_in_random_light_patches_pull(ost, trained, winter, summer):
-    assert ost("pretrain", winter, *TINY, "--light", "0.4", "--name", "lit").code == 0
-    run = ost("adapt", summer, *TINY)
-    assert (run.code, run.out) == (0, "lit+summer\n")
-    assert "patch_ab" in run.err
-    assert "gan_ab" not in run.err
-    assert ost("adapt", summer, *TINY, "--reach", "everything", "--name", "wide").code == 0
+def test_patches_pull_a_style_and_the_discriminator_a_structure(ost, trained, winter, summer):
+    assert "gan_ab" not in ost("adapt", summer, *TINY).err
+    assert ost("pretrain", winter, *TINY, "--look", "structure", "--name", "drawn").code == 0
+    by_d_b = ost("adapt", summer, *TINY)
+    assert (by_d_b.code, by_d_b.out) == (0, "drawn+summer\n")
+    assert "patch_ab" not in by_d_b.err
+    for name in ("rec_b", "rec_a", "cycle_a", "gan_ab"):
+        assert name in by_d_b.err
+
+
+def test_an_example_that_changes_shared_layers_is_pulled_by_the_discriminator(ost, trained, summer):
+    run = ost("adapt", summer, *TINY, "--reach", "everything")
+    assert run.code == 0
+    assert "gan_ab" in run.err
 
 
 def test_strokes_are_filtered_as_asked_and_it_is_said(ost, trained, summer):
@@ -166,9 +173,9 @@ def test_fresh_under_the_name_of_a_model_is_refused(ost, trained, summer):
     assert Library(store_root()).manifest("snow").kind == "model"
 
 
-def test_a_pull_by_patches_is_another_training(ost, trained, summer):
-    by_patches = ("adapt", summer, "--steps", "2", "--pull", "patches", "--precision", "fp32")
-    assert ost(*by_patches).code == 0
+def test_another_pull_is_another_training(ost, trained, summer):
+    by_d_b = ("adapt", summer, "--steps", "2", "--pull", "discriminator", "--precision", "fp32")
+    assert ost(*by_d_b).code == 0
     refused = ost("adapt", summer, "--steps", "2", "--precision", "fp32")
     assert refused.code == 2
     assert "begun with other settings" in refused.err

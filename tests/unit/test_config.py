@@ -298,7 +298,7 @@ def test_a_folder_of_paintings_has_a_finer_latent_and_no_detail_past_it(preset):
     assert drawn == pretrain_preset(preset, Look.STRUCTURE)
 
 
-def test_patches_pull_where_the_folder_was_learned_in_random_light_and_d_b_elsewhere():
+def test_patches_pull_a_style_and_d_b_what_else_there_is():
     pulled_by = {
         name: adapt_preset(model).weights
         for name, model in {
@@ -317,7 +317,7 @@ def test_patches_pull_where_the_folder_was_learned_in_random_light_and_d_b_elsew
     ).weights
     by_patches = {name for name, weights in pulled_by.items() if weights.weight_patch_ab}
     by_d_b = {name for name, weights in pulled_by.items() if weights.weight_adversarial_ab}
-    assert by_patches == {"photographs"}
+    assert by_patches == {"photographs", "photographs, --light 0", "paintings"}
     assert by_d_b == set(pulled_by) - by_patches
 
 

@@ -83,8 +83,8 @@ def adapt(
         Pull,
         typer.Option(
             help="What draws the example to the folder's look: the discriminator, as in the paper, "
-            "or the statistics of the folder's patches; auto is patches for a model that was "
-            "trained in random light, as photographs are.",
+            "or the statistics of the folder's patches; auto is patches for a model of "
+            "`--look style`.",
             rich_help_panel=options.ADVANCED,
         ),
     ] = Pull.AUTO,
