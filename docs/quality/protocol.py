@@ -254,6 +254,10 @@ def write_summary(out: Path) -> None:
 def write_curve(out: Path, lengths: Sequence[int]) -> None:
     """Join what tasks came to at several lengths of phase I into one table each, controls first."""
     parts = [f"# Quality over the budget: {out.name}\n"]
+    pages = [
+        f"[{one}]({one}-steps/README.md)" for one in lengths if (out / f"{one}-steps").exists()
+    ]
+    parts.append(f"Pages and sheets of each length, in steps: {', '.join(pages)}.\n")
     for task in TASKS:
         controls: dict[str, Scores] = {}
         trained: dict[str, Scores] = {}

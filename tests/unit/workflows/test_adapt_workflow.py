@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import AdaptConfig, Birth, Finish
+from ostcli.config import Birth, Finish, PretrainConfig
 from ostcli.errors import DamagedError, NotFoundError, PictureError, UsageError
 from ostcli.events import Collected, Note, PicturesFound, StepDone, TrainingPlanned
 from ostcli.images.keepsake import bytes_of_tensor
@@ -18,6 +18,7 @@ from ostcli.images.read import read_picture
 from ostcli.images.sheet import MOST_PREVIEW_PIXELS
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.strokes import without_strokes
+from ostcli.presets import adapt_preset
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
 from ostcli.workflows import adapt as module
@@ -218,7 +219,8 @@ def test_settings_may_follow_from_the_model(fit, phase_two, summer):
 
 def test_without_settings_they_are_the_presets(trained, summer, stop_after):
     adapt(summer, library=trained, should_stop=stop_after(1))
-    assert trained.manifest("snow+summer").config["steps"] == AdaptConfig().steps
+    model = PretrainConfig.from_json(trained.manifest("snow").config)
+    assert trained.manifest("snow+summer").config["steps"] == adapt_preset(model).steps
 
 
 def test_a_broken_example_is_refused_before_all_else(fit, tmp_path, trained):
