@@ -266,7 +266,7 @@ def write_curve(out: Path, lengths: Sequence[int]) -> None:
             if not path.exists():
                 continue
             record = json.loads(path.read_text(encoding="utf-8"))
-            spent = f"{steps} steps in {record['seconds_phase_one'] / 60:.0f} min"
+            spent = f"{steps} steps in {record['seconds_phase_one'] / 60:.1f} min"
             for way, figures in record["scores"].items():
                 if way in TRAINED:
                     trained[f"{spent}, {way}"] = Scores(**figures)

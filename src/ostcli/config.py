@@ -109,7 +109,7 @@ class Pull(StrEnum):
 
     AUTO = "auto"
     """PATCHES for a style, in `fast`, and an example that changes its own layers alone; else
-    DISCRIMINATOR (decision 0025)."""
+    DISCRIMINATOR (decision 0027)."""
     DISCRIMINATOR = "discriminator"
     """D_B, which goes on learning beside: the paper, eq. (6)."""
     PATCHES = "patches"

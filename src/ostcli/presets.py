@@ -112,7 +112,7 @@ def adapt_preset(
         model: phase I's settings.
         num_pictures: in the model's folder; the authors' number of steps follows from it.
         pull: by D_B or by patches; AUTO is patches for a model of style, whose D_B has little more
-            to say (decision 0025). For structure, in `paper`, and where the example is to change
+            to say (decision 0027). For structure, in `paper`, and where the example is to change
             more than A's layers, it is D_B.
         reach: which layers the example changes.
 
