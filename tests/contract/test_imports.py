@@ -1,6 +1,7 @@
 """What must stay light: the package, the help and the completion."""
 
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -11,10 +12,17 @@ import pytest
 import ostcli
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors")
-PROMISE = 0.2
-"""Seconds that `ost --help` may take."""
-SLACK = 2.0
-"""Times as long on the slow and busy machines that run tests."""
+SMALLEST = """
+import typer
+app = typer.Typer(rich_markup_mode="markdown")
+@app.command()
+def command(option: int = 1): "Help."
+app()
+"""
+"""The least that a command line of typer and rich does for its help."""
+MOST_TIMES_THE_SMALLEST = 1.5
+"""How long `ost --help` may take (measured: 1.2). A bound in seconds is passed or failed by the
+machine's speed of the moment; this one by a slow import of ours, anywhere."""
 FORBIDDEN = f"""
 import runpy, sys
 from contextlib import suppress
@@ -50,12 +58,15 @@ def test_light_things_import_nothing_heavy(statement):
 
 
 def test_the_help_is_there_at_once():
-    def seconds():
+    def seconds(*arguments):
         start = time.perf_counter()
-        assert in_a_fresh_process("-m", "ostcli", "--help").returncode == 0
+        assert in_a_fresh_process(*arguments).returncode == 0
         return time.perf_counter() - start
 
-    assert min(seconds() for _ in range(5)) < PROMISE * SLACK
+    ratios = [
+        seconds("-m", "ostcli", "--help") / seconds("-c", SMALLEST, "--help") for _ in range(9)
+    ]
+    assert statistics.median(ratios) < MOST_TIMES_THE_SMALLEST
 
 
 @pytest.mark.parametrize(("set_before", "then"), [(None, "10000"), ("77", "77")])
