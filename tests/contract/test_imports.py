@@ -12,6 +12,12 @@ import pytest
 import ostcli
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors")
+PROMISE = 0.2
+"""Seconds that `ost --help` may take."""
+SLACK = 2.0
+"""Times as long on the slow and busy machines that run tests."""
+TRIES = 25
+"""A shared machine runs at half its speed for stretches; what is slow by itself fails every try."""
 SMALLEST = """
 import typer
 app = typer.Typer(rich_markup_mode="markdown")
@@ -21,8 +27,7 @@ app()
 """
 """The least that a command line of typer and rich does for its help."""
 MOST_TIMES_THE_SMALLEST = 1.5
-"""How long `ost --help` may take (measured: 1.2). A bound in seconds is passed or failed by the
-machine's speed of the moment; this one by a slow import of ours, anywhere."""
+"""How long `ost --help` may take besides (measured: 1.2): what is ours of it, on any machine."""
 FORBIDDEN = f"""
 import runpy, sys
 from contextlib import suppress
@@ -57,14 +62,21 @@ def test_light_things_import_nothing_heavy(statement):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_help_is_there_at_once():
-    def seconds(*arguments):
-        start = time.perf_counter()
-        assert in_a_fresh_process(*arguments).returncode == 0
-        return time.perf_counter() - start
+def seconds_of(*arguments):
+    start = time.perf_counter()
+    assert in_a_fresh_process(*arguments).returncode == 0
+    return time.perf_counter() - start
 
+
+def test_the_help_is_there_at_once():
+    tries = (seconds_of("-m", "ostcli", "--help") for _ in range(TRIES))
+    assert any(seconds < PROMISE * SLACK for seconds in tries)
+
+
+def test_the_help_costs_little_more_than_its_libraries():
     ratios = [
-        seconds("-m", "ostcli", "--help") / seconds("-c", SMALLEST, "--help") for _ in range(9)
+        seconds_of("-m", "ostcli", "--help") / seconds_of("-c", SMALLEST, "--help")
+        for _ in range(9)
     ]
     assert statistics.median(ratios) < MOST_TIMES_THE_SMALLEST
 
