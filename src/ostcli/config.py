@@ -113,7 +113,8 @@ class Pull(StrEnum):
     DISCRIMINATOR = "discriminator"
     """D_B, which goes on learning beside: the paper, eq. (6)."""
     PATCHES = "patches"
-    """The statistics of the folder's patches; nothing but A's layers learns (decision 0016)."""
+    """The statistics of the folder's patches; nothing but A's layers learns (decision 0016). Which
+    statistics, the model's network says (decision 0028)."""
 
 
 class Finish(StrEnum):
@@ -203,10 +204,13 @@ class NetworkConfig(Config):
     num_stages: int = 2
     """Down-sampling (and up-sampling) stages. Authors: 2, cityscapes 3."""
     num_blocks: int = 4
-    """Residual blocks of the shared encoder, and as many of the shared decoder. Authors: 6.
-    Ours, for photographs: 2 (0019)."""
+    """Residual blocks of the encoder, and as many of the decoder. Authors: 6. Ours, for
+    photographs: 2 (0019)."""
     unshared_stages: int = 0
     """Stages that are A's or B's own, besides the first and last layer. Authors: 0, 2 or 3."""
+    unshared_blocks: int = 0
+    """Residual blocks of the encoder, and as many of the decoder, that are A's or B's own; only
+    where all stages are. Authors: 0. Ours, for paintings: all 4 (0028)."""
     latent: LatentForm = LatentForm.SAMPLED
     """Decision 0002."""
     detail_radius: int = 0
@@ -236,6 +240,14 @@ class NetworkConfig(Config):
         _check(
             0 <= self.unshared_stages <= self.num_stages,
             f"unshared_stages must lie between 0 and num_stages ({self.num_stages})",
+        )
+        _check(
+            0 <= self.unshared_blocks <= self.num_blocks,
+            f"unshared_blocks must lie between 0 and num_blocks ({self.num_blocks})",
+        )
+        _check(
+            not self.unshared_blocks or self.unshared_stages == self.num_stages,
+            "unshared_blocks must be 0 where a stage is shared: blocks lie behind the stages",
         )
 
 
@@ -286,7 +298,16 @@ class LossWeights(Config):
     weight_adversarial_ab: float = 2.0
     """L_GAN_AB, eq. (6). Authors: 1. Ours: decision 0010."""
     weight_patch_ab: float = 0.0
-    """Patch distance of T_AB(x) to B, beside or in place of (6). Authors: none (decision 0016)."""
+    """Sliced Wasserstein distance of the patches of T_AB(x) to B's, beside or in place of (6).
+    Authors: none (decision 0016)."""
+    weight_gram_ab: float = 0.0
+    """Gram distance of the patches of T_AB(x) to B's, beside or in place of (6). Authors: none.
+    Ours, for paintings: decision 0028."""
+
+    @property
+    def holds_patches(self) -> bool:
+        """Whether T_AB(x) is held against patches of B at all."""
+        return bool(self.weight_patch_ab or self.weight_gram_ab)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -398,7 +419,7 @@ class AdaptConfig(Config):
     @property
     def num_views_b(self) -> int:
         """Views of the folder in one step: more than the batch, if their patches are looked at."""
-        more = NUM_MORE_FOR_PATCHES if self.weights.weight_patch_ab else 0
+        more = NUM_MORE_FOR_PATCHES if self.weights.holds_patches else 0
         return self.optim.batch_size + more
 
     def __post_init__(self) -> None:

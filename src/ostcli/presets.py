@@ -32,6 +32,12 @@ PATCH_STEPS = 150
 """Steps of phase II with a pull by patches in `fast`, each of about half the cost (0016)."""
 PATCH_RATE = 4e-4
 """Adam's rate with a pull by patches (0016)."""
+OF_COLOURS = {"weight_patch_ab": 10.0}
+"""Weights of a pull by patches (0016, 0025)."""
+OF_STROKES = {"weight_gram_ab": 40.0}
+"""The same where A has blocks of its own (0028)."""
+GRAM_RATE = 1e-3
+"""Adam's rate where A has blocks of its own and learns strokes (0028)."""
 
 
 def pretrain_preset(
@@ -88,7 +94,8 @@ def pretrain_preset(
         network = replace(network, detail_radius=4, num_blocks=2)
         light = LIGHT_OF_PHOTOGRAPHS
     else:
-        network = replace(network, num_stages=1)
+        blocks = network.num_blocks
+        network = replace(network, num_stages=1, unshared_stages=1, unshared_blocks=blocks)
     return replace(
         fast,
         look=look,
@@ -139,10 +146,12 @@ def adapt_preset(
         by_patches = of_style and reach is Reach.DOMAIN_A
         pull = Pull.PATCHES if by_patches else Pull.DISCRIMINATOR
     if pull is Pull.PATCHES:
+        paints = model.network.unshared_blocks > 0
+        statistics = OF_STROKES if paints else OF_COLOURS
         chosen = replace(
             chosen,
-            weights=replace(chosen.weights, weight_adversarial_ab=0.0, weight_patch_ab=10.0),
-            optim=replace(chosen.optim, learning_rate=PATCH_RATE),
+            weights=replace(chosen.weights, weight_adversarial_ab=0.0, **statistics),
+            optim=replace(chosen.optim, learning_rate=GRAM_RATE if paints else PATCH_RATE),
             folder_learns=False,
             steps=chosen.steps if model.preset is Preset.PAPER else PATCH_STEPS,
         )

@@ -102,6 +102,9 @@ def test_unknown_fields_and_wrong_types_are_refused(kind, data):
         (NetworkConfig, {"num_blocks": -1}),
         (NetworkConfig, {"unshared_stages": 3}),
         (NetworkConfig, {"unshared_stages": -1}),
+        (NetworkConfig, {"unshared_blocks": 1}),
+        (NetworkConfig, {"unshared_blocks": -1}),
+        (NetworkConfig, {"unshared_stages": 2, "unshared_blocks": 5}),
         (NetworkConfig, {"discriminator_layers": 0}),
         (ViewConfig, {"size": 12}),
         (ViewConfig, {"size": 130}),
@@ -294,6 +297,7 @@ def test_a_folder_of_paintings_has_a_finer_latent_and_no_detail_past_it(preset):
     painted = pretrain_preset(preset, of_photographs=False).network
     ours = preset is Preset.FAST
     assert (painted.num_stages, painted.detail_radius) == (1 if ours else 2, 0)
+    assert painted.unshared_blocks == (painted.num_blocks if ours else 0)
     drawn = pretrain_preset(preset, Look.STRUCTURE, of_photographs=False)
     assert drawn == pretrain_preset(preset, Look.STRUCTURE)
 
@@ -315,10 +319,21 @@ def test_patches_pull_a_style_and_d_b_what_else_there_is():
     pulled_by["photographs, all layers"] = adapt_preset(
         pretrain_preset(), reach=Reach.EVERYTHING
     ).weights
-    by_patches = {name for name, weights in pulled_by.items() if weights.weight_patch_ab}
+    by_patches = {name for name, weights in pulled_by.items() if weights.holds_patches}
     by_d_b = {name for name, weights in pulled_by.items() if weights.weight_adversarial_ab}
     assert by_patches == {"photographs", "photographs, --light 0", "paintings"}
     assert by_d_b == set(pulled_by) - by_patches
+
+
+def test_strokes_are_asked_for_where_a_has_blocks_of_its_own():
+    painted = pretrain_preset(of_photographs=False)
+    shared = dataclasses.replace(painted.network, unshared_blocks=0)
+    strokes, none = (
+        adapt_preset(model) for model in (painted, dataclasses.replace(painted, network=shared))
+    )
+    assert (strokes.weights.weight_gram_ab > 0, strokes.weights.weight_patch_ab) == (True, 0)
+    assert (none.weights.weight_gram_ab, none.weights.weight_patch_ab > 0) == (0, True)
+    assert (strokes.steps, strokes.folder_learns) == (none.steps, none.folder_learns)
 
 
 @pytest.mark.parametrize("preset", Preset)

@@ -21,7 +21,7 @@ from ostcli.events import (
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-LOSSES = ("rec_b", "rec_a", "cycle_a", "gan_ab", "patch_ab")
+LOSSES = ("rec_b", "rec_a", "cycle_a", "gan_ab", "patch_ab", "gram_ab")
 """Those shown, of the ones that a phase has."""
 SMOOTHING = 0.05
 """Share of the newest step in the losses shown."""

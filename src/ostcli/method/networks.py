@@ -297,6 +297,14 @@ def _up(channels: int, config: NetworkConfig) -> list[nn.Module]:
     return [*doubling, _norm(channels, config.norm), nn.ReLU()]
 
 
+def _latent_channels(config: NetworkConfig) -> int:
+    return config.width << config.num_stages
+
+
+def _blocks(number: int, config: NetworkConfig) -> list[nn.Module]:
+    return [ResidualBlock(_latent_channels(config)) for _ in range(number)]
+
+
 def _stage_channels(config: NetworkConfig, stages: range) -> list[int]:
     """Return the channels on the picture's side of each of these stages."""
     return [config.width * 2**stage for stage in stages]
@@ -306,6 +314,7 @@ def _unshared_encoder(config: NetworkConfig) -> nn.Sequential:
     layers = _first_layer(config)
     for channels in _stage_channels(config, range(config.unshared_stages)):
         layers += _down(channels, config)
+    layers += _blocks(config.unshared_blocks, config)
     return nn.Sequential(*layers)
 
 
@@ -313,14 +322,12 @@ def _shared_encoder(config: NetworkConfig) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in _stage_channels(config, range(config.unshared_stages, config.num_stages)):
         layers += _down(channels, config)
-    latent_channels = config.width * 2**config.num_stages
-    layers += [ResidualBlock(latent_channels) for _ in range(config.num_blocks)]
-    return nn.Sequential(*layers, LatentHead(latent_channels, config.latent))
+    layers += _blocks(config.num_blocks - config.unshared_blocks, config)
+    return nn.Sequential(*layers, LatentHead(_latent_channels(config), config.latent))
 
 
 def _shared_decoder(config: NetworkConfig) -> nn.Sequential:
-    latent_channels = config.width * 2**config.num_stages
-    layers: list[nn.Module] = [ResidualBlock(latent_channels) for _ in range(config.num_blocks)]
+    layers = _blocks(config.num_blocks - config.unshared_blocks, config)
     stages = range(config.unshared_stages, config.num_stages)
     for channels in reversed(_stage_channels(config, stages)):
         layers += _up(channels, config)
@@ -328,7 +335,7 @@ def _shared_decoder(config: NetworkConfig) -> nn.Sequential:
 
 
 def _unshared_decoder(config: NetworkConfig) -> nn.Sequential:
-    layers: list[nn.Module] = []
+    layers = _blocks(config.unshared_blocks, config)
     for channels in reversed(_stage_channels(config, range(config.unshared_stages))):
         layers += _up(channels, config)
     return nn.Sequential(*layers, *_last_layer(config))

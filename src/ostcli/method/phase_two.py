@@ -16,7 +16,7 @@ from ostcli.method.losses import (
     reconstruction_loss,
 )
 from ostcli.method.networks import Networks
-from ostcli.method.patches import most_alike, patch_distance
+from ostcli.method.patches import gram_distance, most_alike, patch_distance
 from ostcli.method.phase_one import phase_one_step, phase_one_table
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, EXAMPLE, FOLDER, StepRecord, Table, parameters_of
@@ -120,10 +120,14 @@ def phase_two_step(
     if folder_learns or weights.weight_adversarial_ab:
         losses["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
         example = example + weights.weight_adversarial_ab * losses["gan_ab"]
-    if weights.weight_patch_ab:
+    if weights.holds_patches:
         alike_b = most_alike(every_b, x_a)  # decision 0025
+    if weights.weight_patch_ab:
         losses["patch_ab"] = patch_distance(trans_ab, alike_b, generator)  # decision 0016
         example = example + weights.weight_patch_ab * losses["patch_ab"]
+    if weights.weight_gram_ab:
+        losses["gram_ab"] = gram_distance(trans_ab, alike_b, generator)  # decision 0028
+        example = example + weights.weight_gram_ab * losses["gram_ab"]
     if folder is None:
         return StepRecord(
             losses=losses,

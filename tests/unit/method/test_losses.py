@@ -8,7 +8,7 @@ import torch
 from ostcli.config import Cycle, LatentForm, LossWeights
 from ostcli.method.losses import adversarial_loss, discriminator_loss, kl_loss, reconstruction_loss
 from ostcli.method.networks import Latent, build_networks
-from ostcli.method.patches import most_alike, patch_distance
+from ostcli.method.patches import gram_distance, most_alike, patch_distance
 from ostcli.method.phase_one import phase_one_step
 from ostcli.method.phase_two import phase_two_step
 from ostcli.method.pool import HistoryPool
@@ -122,12 +122,12 @@ def one_step(networks, x_b, generator, pool=None):
     )
 
 
-def two_step(networks, batch, generator, cycle=Cycle.ONE_WAY, patch=0.0, **options):
+def two_step(networks, batch, generator, cycle=Cycle.ONE_WAY, patches=None, **options):
     return phase_two_step(
         networks,
         batch["a"],
         batch["b"],
-        weights=dataclasses.replace(WEIGHTS, weight_patch_ab=patch),
+        weights=dataclasses.replace(WEIGHTS, **(patches or {})),
         pool_bb=HistoryPool(0),
         pool_ab=HistoryPool(0),
         generator=generator,
@@ -216,21 +216,26 @@ def test_without_a_cycle_its_loss_is_left_out(networks, make_batch):
     assert record.totals[EXAMPLE].item() == pytest.approx(7 * loss["rec_a"] + 13 * loss["gan_ab"])
 
 
+@pytest.mark.parametrize(
+    ("loss", "distance"), [("patch_ab", patch_distance), ("gram_ab", gram_distance)]
+)
 def test_patches_of_translations_are_held_against_the_folder_s_views_that_are_most_alike(
-    networks, make_batch
+    loss, distance, networks, make_batch
 ):
     batch, generator = make_batch(), torch.Generator().manual_seed(0)
     more = torch.cat([batch["b"], make_batch(1)["b"]])
     plain = two_step(networks, batch, generator)
     generator.manual_seed(0)
-    record = two_step(networks, {"a": batch["a"], "b": more}, generator, patch=17.0)
+    record = two_step(
+        networks, {"a": batch["a"], "b": more}, generator, patches={f"weight_{loss}": 17.0}
+    )
 
     generator.manual_seed(0)
     two_step(networks, batch, generator)
     alike = most_alike(more, batch["a"])
     assert 0 < len(alike) < len(more)
-    by_hand = patch_distance(plain.pictures["trans_ab"], alike, generator)
-    assert record.losses["patch_ab"].item() == pytest.approx(by_hand.item(), rel=1e-5)
+    by_hand = distance(plain.pictures["trans_ab"], alike, generator)
+    assert record.losses[loss].item() == pytest.approx(by_hand.item(), rel=1e-5)
     assert numbers(record.losses).items() >= numbers(plain.losses).items()
     added = record.totals[EXAMPLE] - plain.totals[EXAMPLE]
     assert added.item() == pytest.approx(17 * by_hand.item(), rel=1e-3)

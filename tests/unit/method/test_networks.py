@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -106,6 +107,19 @@ def test_unshared_stages_move_from_the_shared_layers_to_b_s_own(
     assert channels_of(networks.decoder_b) == decoder_b
     assert [count(getattr(networks, part), ResidualBlock) for part in SHARED] == [3, 3]
     assert count(networks.encoder_b, ResidualBlock) == count(networks.decoder_b, ResidualBlock) == 0
+
+
+def test_unshared_blocks_move_from_the_shared_layers_to_b_s_own():
+    config = tiny(unshared_stages=2, unshared_blocks=2, num_blocks=3)
+    networks = build_networks(config, with_domain_a=True)
+    shared = build_networks(dataclasses.replace(config, unshared_blocks=0), with_domain_a=False)
+
+    assert [count(getattr(networks, part), ResidualBlock) for part in SHARED] == [1, 1]
+    for own in ("encoder_a", "encoder_b", "decoder_a", "decoder_b"):
+        assert count(getattr(networks, own), ResidualBlock) == 2
+    x = pictures(24, 16)
+    assert torch.equal(networks.reconstruct_bb(x), shared.reconstruct_bb(x))
+    assert torch.equal(networks.translate_ab(x), networks.reconstruct_bb(x))
 
 
 @pytest.mark.parametrize(("look", "stages"), [(Look.STYLE, 0), (Look.STRUCTURE, 2)])

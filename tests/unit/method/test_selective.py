@@ -15,6 +15,7 @@ NOTHING = dict.fromkeys(
         "weight_cycle",
         "weight_adversarial_ab",
         "weight_patch_ab",
+        "weight_gram_ab",
     ),
     0.0,
 )
@@ -62,6 +63,7 @@ def changed_parts(trainer, batches):
         ({"weight_cycle": 1.0}, Reach.DOMAIN_A, A),
         ({"weight_adversarial_ab": 1.0}, Reach.DOMAIN_A, {"encoder_a"}),
         ({"weight_patch_ab": 1.0}, Reach.DOMAIN_A, {"encoder_a"}),
+        ({"weight_gram_ab": 1.0}, Reach.DOMAIN_A, {"encoder_a"}),
     ],
 )
 def test_each_total_changes_the_weights_of_its_row_and_no_bit_of_others(

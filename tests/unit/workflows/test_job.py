@@ -139,6 +139,8 @@ NEW = (
     "detail_radius",
     "padding",
     "weight_patch_ab",
+    "weight_gram_ab",
+    "unshared_blocks",
     "folder_learns",
     "random_light",
     "stroke_filter",
