@@ -22,10 +22,11 @@ class Direction(StrEnum):
 
 
 class Look(StrEnum):
-    """What separates the folder's look from the example's: how many stages are A's and B's own."""
+    """What separates the folder's look from the example's: how many layers are A's and B's own."""
 
     STYLE = "style"
-    """Season, light, painting: only the outermost layers are unshared."""
+    """Season, light, painting: only the outermost layers are unshared; ours of paintings: all
+    (0028)."""
     STRUCTURE = "structure"
     """Labels, maps, drawings: every down- and up-sampling stage is unshared."""
 

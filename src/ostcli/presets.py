@@ -54,11 +54,11 @@ def pretrain_preset(
 
     Args:
         preset: the authors' settings, or ours for minutes on a laptop (decision 0001).
-        look: sets how many stages are unshared.
+        look: sets how many layers are unshared.
         num_pictures: in the folder; the authors' number of steps follows from it.
         of_photographs: whether the folder holds such; of paintings, no detail goes past the latent,
-            as strokes are detail that is to be made, and the latent is twice as fine instead
-            (decisions 0014, 0017, 0019).
+            as strokes are detail that is to be made; the latent is twice as fine instead, and A
+            gets all layers for itself (decisions 0014, 0017, 0019, 0028).
         on_gpu: whether the training has one: `fast` takes more steps there (decision 0022).
         begun: the settings of a training that goes on, whose network and light stay in place of
             today's for the `fast` preset.
@@ -119,7 +119,8 @@ def adapt_preset(
         model: phase I's settings.
         num_pictures: in the model's folder; the authors' number of steps follows from it.
         pull: by D_B or by patches; AUTO is patches for a model of style, whose D_B has little more
-            to say (decision 0027). For structure, in `paper`, and where the example is to change
+            to say (decision 0027): those of strokes where A has blocks of its own (decision 0028),
+            else those of colours. For structure, in `paper`, and where the example is to change
             more than A's layers, it is D_B.
         reach: which layers the example changes.
 
@@ -147,11 +148,11 @@ def adapt_preset(
         pull = Pull.PATCHES if by_patches else Pull.DISCRIMINATOR
     if pull is Pull.PATCHES:
         paints = model.network.unshared_blocks > 0
-        statistics = OF_STROKES if paints else OF_COLOURS
+        statistics, rate = (OF_STROKES, GRAM_RATE) if paints else (OF_COLOURS, PATCH_RATE)
         chosen = replace(
             chosen,
             weights=replace(chosen.weights, weight_adversarial_ab=0.0, **statistics),
-            optim=replace(chosen.optim, learning_rate=GRAM_RATE if paints else PATCH_RATE),
+            optim=replace(chosen.optim, learning_rate=rate),
             folder_learns=False,
             steps=chosen.steps if model.preset is Preset.PAPER else PATCH_STEPS,
         )

@@ -21,7 +21,7 @@ SIZE = 7
 SIZES_OF_GRAM = (3, 7)
 """Sides of the patches of the Gram distance, in pixels."""
 SHARE_OF_DETAIL = 0.75
-"""Of the Gram distance."""
+"""How much of the Gram distance is the detail's; the rest is the picture's."""
 FLAT = 1e-4
 """Responses below it are nothing to be held against."""
 NUM_SCALES = 3
