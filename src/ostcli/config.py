@@ -31,6 +31,16 @@ class Look(StrEnum):
     """Labels, maps, drawings: every down- and up-sampling stage is unshared."""
 
 
+class Medium(StrEnum):
+    """What the folder's pictures are, where the look is a style (decision 0029)."""
+
+    AUTO = "auto"
+    """What they look like, in the median."""
+    PHOTOGRAPH = "photograph"
+    PAINTING = "painting"
+    """Or a drawing: whatever is made of strokes."""
+
+
 class Preset(StrEnum):
     """A named set of sizes, weights and lengths."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ostcli.config import LatentForm, Look, Preset
+from ostcli.config import LatentForm, Look, Medium, Preset
 from ostcli.presets import pretrain_preset
 from ostcli.store.library import Library, store_root
 
@@ -166,6 +166,12 @@ def test_how_much_detail_goes_past_the_network_is_a_choice(ost, winter):
     assert ost(*common, "--detail", "3").code == 0
     assert ost(*common).code == 0  # a training goes on with its own network
     assert "detail_radius 3 → 2" in ost(*common, "--detail", "2").err
+
+
+@pytest.mark.parametrize(("medium", "light"), [(Medium.PHOTOGRAPH, 0.4), (Medium.PAINTING, 0.0)])
+def test_what_the_pictures_are_decides_how_they_are_learned(ost, winter, medium, light):
+    assert ost("pretrain", winter, *TINY, "--medium", medium).code == 0
+    assert saved_config()["random_light"] == light
 
 
 def test_the_light_in_which_a_folder_is_seen_is_a_choice_and_stays(ost, winter):

@@ -10,7 +10,7 @@ from ostcli.cli import options
 from ostcli.cli.render import failures, output_of
 from ostcli.cli.runs import say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, LatentForm, Look, Preset, PretrainConfig
+from ostcli.config import DeviceChoice, LatentForm, Look, Medium, Preset, PretrainConfig
 from ostcli.presets import EPOCHS_OF_THE_AUTHORS, STEPS_ON_GPU, pretrain_preset
 
 if TYPE_CHECKING:
@@ -36,6 +36,13 @@ def pretrain(
             "labels and drawings."
         ),
     ] = _FAST.look,
+    medium: Annotated[
+        Medium,
+        typer.Option(
+            help="What the pictures are, where style is to change: photographs keep their detail, "
+            "of paintings strokes are learned; auto looks at them.",
+        ),
+    ] = Medium.AUTO,
     size: Annotated[
         int | None,
         typer.Option(
@@ -66,7 +73,7 @@ def pretrain(
         LatentForm | None,
         typer.Option(
             help="What the encoder gives: a true VAE's samples, or the features themselves.",
-            show_default=_FAST.network.latent.value,
+            show_default=f"{_FAST.network.latent}, paper {_PAPER.network.latent}",
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
@@ -76,7 +83,7 @@ def pretrain(
             min=0,
             metavar="PIXELS",
             help="Radius of the fine detail that goes past the network; 0 for none.",
-            show_default=f"{_FAST.network.detail_radius} for photographs; else 0",
+            show_default=f"{_FAST.network.detail_radius} for a style of photographs; else 0",
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
@@ -86,7 +93,7 @@ def pretrain(
             min=0.0,
             metavar="STRENGTH",
             help="Of the random light in which the folder is seen; 0 for its own.",
-            show_default=f"{_FAST.random_light} for photographs; else 0",
+            show_default=f"{_FAST.random_light} for a style of photographs; else 0",
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
@@ -130,6 +137,7 @@ def pretrain(
             folder,
             config,
             name=name,
+            medium=medium,
             fresh=fresh,
             device=device,
             on_event=listener,

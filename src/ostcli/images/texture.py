@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float64]
 
 PHOTO_GAP_LIMIT = 0.0
 """Above it the network's own pixels are wanted, at or below it the photo finish."""
+PHOTOGRAPH, PAINTING = -2.0, 2.0
+"""About the ends of the scale: what a folder is taken for that is told to be one."""
 
 # Least-squares discriminants over the features in the order of `_features`, then a constant;
 # above 0 is painted or drawn. Fitted to photographs of landscapes (weight 1 each of three sets),

@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from PIL import Image
 
-from ostcli.config import DeviceChoice, Look, Preset, PretrainConfig
+from ostcli.config import DeviceChoice, Look, Medium, Preset, PretrainConfig
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.folder import PictureFolder, open_folder, spread
 from ostcli.images.keepsake import make_keepsake
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
-from ostcli.images.texture import PHOTO_GAP_LIMIT
+from ostcli.images.texture import PAINTING, PHOTO_GAP_LIMIT, PHOTOGRAPH
 from ostcli.method.networks import Networks, build_networks
 from ostcli.presets import pretrain_preset
 from ostcli.store.library import Library, store_root
@@ -46,8 +46,11 @@ BUDGET = ("steps", "minutes")
 
 NOT_PHOTOGRAPHS = (
     "the folder looks painted or drawn, so all detail is learned anew, strokes included; "
-    "--look structure is for maps, labels and drawings"
+    "--look structure is for maps, labels and drawings, --medium photograph for what looks painted "
+    "and is not"
 )
+TEXTURE_OF = {Medium.PHOTOGRAPH: PHOTOGRAPH, Medium.PAINTING: PAINTING}
+"""What stands for `folder_texture` where the medium is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ class FolderFacts:
 
     num_pictures: int
     texture: float
-    """How far the pictures are from photographs: `folder_texture`."""
+    """How far the pictures are from photographs: `folder_texture`, or as told."""
     on_gpu: bool = False
     """Whether the training has one."""
     begun: PretrainConfig | None = None
@@ -93,6 +96,7 @@ def pretrain(
     config: PretrainConfig | Callable[[FolderFacts], PretrainConfig] = settings_for,
     *,
     name: str | None = None,
+    medium: Medium = Medium.AUTO,
     fresh: bool = False,
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
@@ -108,6 +112,7 @@ def pretrain(
         folder: pictures of the look, searched recursively.
         config: the settings, or a function that gives them for what is known of the folder.
         name: of the model; the folder's if None.
+        medium: what the pictures are; AUTO looks at them.
         fresh: forget an earlier training of that name; its model stays until the first save.
         device: where to train.
         library: where models are kept; the user's if None.
@@ -129,24 +134,43 @@ def pretrain(
     where, processor = folder.resolve(), choose_device(device)
     name = check_name(name or name_for(where, library))
     begun = _of_this_folder(library, name, where, fresh)  # Refused before pictures are decoded.
+    texture = _known_texture(begun, medium)
     unknown = FolderFacts(
-        num_pictures=1, texture=0.0, on_gpu=processor.type != "cpu", begun=_settings_of(begun)
+        num_pictures=1,
+        texture=0.0 if texture is None else texture,
+        on_gpu=processor.type != "cpu",
+        begun=_settings_of(begun),
     )
     chosen = config if isinstance(config, PretrainConfig) else config(unknown)
     pictures = open_folder(folder, chosen.view, on_event)
-    texture = begun and begun.facts.get("texture")  # A few more pictures change no setting.
-    if not isinstance(texture, float):
+    if texture is None:
         texture = folder_texture(pictures)
     facts = replace(unknown, num_pictures=len(pictures), texture=texture)
     if not isinstance(config, PretrainConfig):
         chosen = config(facts)
-        if begun is None and not facts.of_photographs and _learns_detail(chosen):
+        judged = medium is Medium.AUTO and begun is None
+        if judged and not facts.of_photographs and _learns_detail(chosen):
             on_event(Note(text=NOT_PHOTOGRAPHS))
     with library.lock(name):
         earlier = _earlier(library, name, where, chosen, pictures, fresh, on_event)
         job = _make_job(name, where, chosen, pictures, facts, processor, earlier)
         result = run_job(job, library, on_event, should_stop)
     return PretrainResult(**vars(result), num_pictures=len(pictures), failed=pictures.failed)
+
+
+def _known_texture(begun: Manifest | None, medium: Medium) -> float | None:
+    """Return the texture that a training began with, or that is told; None if it is to be seen."""
+    told = TEXTURE_OF.get(medium)
+    texture = begun.facts.get("texture") if begun is not None else None
+    if begun is None or not isinstance(texture, float):
+        return told
+    if told is not None and (told > PHOTO_GAP_LIMIT) != (texture > PHOTO_GAP_LIMIT):
+        taken = Medium.PAINTING if texture > PHOTO_GAP_LIMIT else Medium.PHOTOGRAPH
+        raise UsageError(
+            f"{begun.name} was begun with --medium {taken}",
+            hint="use --fresh to train anew, or another --name",
+        )
+    return texture  # A few more pictures change no setting.
 
 
 def _settings_of(begun: Manifest | None) -> PretrainConfig | None:

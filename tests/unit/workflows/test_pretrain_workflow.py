@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import DeviceChoice, Precision
+from ostcli.config import DeviceChoice, Medium, Precision
 from ostcli.errors import InputError, ResourceError, StoreError, TrainingFailedError, UsageError
 from ostcli.events import (
     Collected,
@@ -330,6 +330,28 @@ def test_a_training_goes_on_with_the_texture_that_it_began_with(
     monkeypatch.setattr(module, "folder_texture", lambda _: pytest.fail("looked again"))
     assert learn(winter).finished
     assert library.manifest("winter").facts["texture"] == -0.5
+
+
+@pytest.mark.parametrize(
+    ("medium", "of_photographs"), [(Medium.PHOTOGRAPH, True), (Medium.PAINTING, False)]
+)
+def test_what_the_pictures_are_can_be_told_and_stays(
+    learn, library, winter, phase_one, monkeypatch, stop_after, medium, of_photographs
+):
+    monkeypatch.setattr(module, "folder_texture", lambda _: pytest.fail("looked, though told"))
+    events = Collected()
+
+    def small(facts):
+        assert facts.of_photographs == of_photographs
+        return phase_one
+
+    learn(winter, small, medium=medium, on_event=events, should_stop=stop_after(2))
+    assert not any("painted" in note.text for note in events.of(Note))
+    assert learn(winter, small).finished
+    assert learn(winter, small, medium=medium).finished
+    other = ({*Medium} - {Medium.AUTO, medium}).pop()
+    with pytest.raises(UsageError, match=f"winter was begun with --medium {medium}"):
+        learn(winter, small, medium=other)
 
 
 def test_pictures_that_cannot_be_read_are_named(learn, winter):
