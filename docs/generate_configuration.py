@@ -97,10 +97,18 @@ def _linked_class(value: object) -> str:
 
 def _presets() -> Iterator[str]:
     """Yield, for each phase, what the presets set differently."""
-    columns = [(preset, look) for preset in Preset for look in Look]
-    heads = [f"`{preset}`, `{look}`" for preset, look in columns]
-    models = [pretrain_preset(preset, look, num_pictures=100) for preset, look in columns]
-    yield "What differs between them, for a folder of 100 pictures. Phase I, `ost pretrain`:\n"
+    columns = {
+        f"`{preset}`, `{look}`": pretrain_preset(preset, look, num_pictures=100)
+        for preset in Preset
+        for look in Look
+    }
+    paintings = pretrain_preset(num_pictures=100, of_photographs=False)
+    columns = {"`fast`, `style`, paintings": paintings} | columns
+    heads, models = list(columns), list(columns.values())
+    yield (
+        "What differs between them, for a folder of 100 pictures; photographs, but for the first\n"
+        "column. Phase I, `ost pretrain`:\n"
+    )
     yield _table(heads, models)
     yield "Phase II, `ost adapt`:\n"
     yield _table(heads, [adapt_preset(model, num_pictures=100) for model in models])

@@ -336,7 +336,9 @@ class OptimConfig(Config):
     decay_share: float = 0.25
     """The last share of the steps, in which the rate falls to 0. Authors: 20 of 80 epochs."""
     average_decay: float = 0.999
-    """Decay per step of the moving average of the weights, the weights for use. Ours."""
+    """Decay per step of the moving average of the weights, the weights for use. Ours. It begins as
+    an average over the last third of the steps, so this bounds long trainings alone: 0.99 from 300
+    steps on, 0.999 from 3,000."""
     pool_size: int = 50
     """Generated pictures kept for the discriminator. Authors: 50."""
 

@@ -29,7 +29,8 @@ LIGHT_OF_PHOTOGRAPHS = 0.4
 STEPS_ON_GPU = 6000
 """Steps of phase I in `fast` on a GPU (0022)."""
 PATCH_STEPS = 150
-"""Steps of phase II with a pull by patches in `fast`, each of about half the cost (0016)."""
+"""Steps of phase II with a pull by patches in `fast`: of photographs half as long as D_B's, of
+paintings about as long (0016, 0028)."""
 PATCH_RATE = 4e-4
 """Adam's rate with a pull by patches (0016)."""
 OF_COLOURS = {"weight_patch_ab": 10.0}
@@ -154,6 +155,7 @@ def adapt_preset(
             weights=replace(chosen.weights, weight_adversarial_ab=0.0, **statistics),
             optim=replace(chosen.optim, learning_rate=rate),
             folder_learns=False,
+            random_light=0.0,
             steps=chosen.steps if model.preset is Preset.PAPER else PATCH_STEPS,
         )
     return chosen

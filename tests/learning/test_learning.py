@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 NETWORK = NetworkConfig(width=8, num_blocks=1, discriminator_width=8, discriminator_layers=2)
 VIEW = ViewConfig(size=32, rotation=0.0)
 OPTIM = OptimConfig(batch_size=2, learning_rate=1e-3, average_decay=0.9)
+OWN_BLOCKS = replace(NETWORK, num_stages=1, unshared_stages=1, unshared_blocks=1)
 RED, BLUE = (200, 60, 50), (50, 80, 200)
 
 
@@ -48,8 +49,8 @@ def train(trainer, make_batch, num_steps):
     ]
 
 
-def pretrained(reds, num_steps):
-    trainer = Trainer(build_networks(NETWORK), PhaseOne.begin(PretrainConfig()), OPTIM, seed=0)
+def pretrained(reds, num_steps, network=NETWORK):
+    trainer = Trainer(build_networks(network), PhaseOne.begin(PretrainConfig()), OPTIM, seed=0)
     views = Views(reds, VIEW, OPTIM.batch_size, [0, 0])
     return trainer, train(trainer, lambda step: {"b": views.batch(step)}, num_steps)
 
@@ -66,13 +67,17 @@ def test_the_reconstruction_of_the_folder_improves(pictures):
     assert np.isfinite([list(step.values()) for step in losses]).all()
 
 
-@pytest.mark.parametrize("pull", [Pull.DISCRIMINATOR, Pull.PATCHES])
-def test_a_blue_example_takes_the_colour_of_a_red_folder(pictures, pull):
+@pytest.mark.parametrize(
+    ("network", "pull"),
+    [(NETWORK, Pull.DISCRIMINATOR), (NETWORK, Pull.PATCHES), (OWN_BLOCKS, Pull.PATCHES)],
+    ids=["discriminator", "patches", "strokes"],
+)
+def test_a_blue_example_takes_the_colour_of_a_red_folder(pictures, network, pull):
     *images, example = pictures(9)
     reds, (blue,) = tinted(images, RED), tinted([example], BLUE)
-    networks = pretrained(reds, 250)[0].networks
+    networks = pretrained(reds, 250, network)[0].networks
     networks.add_domain_a(Birth.CLONE, torch.Generator())
-    config = replace(adapt_preset(PretrainConfig(), pull=pull), optim=OPTIM)
+    config = replace(adapt_preset(PretrainConfig(network=network), pull=pull), optim=OPTIM)
     phase = PhaseTwo.begin(config)
     trainer = Trainer(networks, phase, OPTIM, seed=0)
     of_a = Views([blue], VIEW, OPTIM.batch_size, [0, 1])

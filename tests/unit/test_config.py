@@ -268,7 +268,9 @@ def test_photographs_are_learned_in_random_light_and_adapted_to_in_the_same(pres
     )
     assert (photographs.random_light > 0) == (preset is Preset.FAST)
     assert painted.random_light == drawn.random_light == 0
-    assert adapt_preset(photographs).random_light == photographs.random_light
+    pulled = adapt_preset(photographs, pull=Pull.DISCRIMINATOR)
+    assert pulled.random_light == photographs.random_light
+    assert adapt_preset(photographs, pull=Pull.PATCHES).random_light == 0  # B's layers stand still.
     with pytest.raises(ValueError, match="random_light must not be negative"):
         dataclasses.replace(photographs, random_light=-0.1)
 

@@ -84,7 +84,7 @@ def adapt(
         typer.Option(
             help="What draws the example to the folder's look: the discriminator, as in the paper, "
             "or the statistics of the folder's patches; auto is patches for a model of "
-            "`--look style`.",
+            "`--look style`, but not of `--preset paper` or with a wider --reach.",
             rich_help_panel=options.ADVANCED,
         ),
     ] = Pull.AUTO,

@@ -110,7 +110,8 @@ def evaluate(
 ) -> None:
     """Measure translations, beside doing nothing, colour matching and other controls.
 
-    Needs scikit-learn for P(B), the probability of a look: `pip install 'ostcli[evaluate]'`.
+    `--weights` needs scikit-learn, for P(B), the probability of a look:
+    `pip install 'ostcli[evaluate]'`.
     """
     from ostcli.cli.progress import listen
     from ostcli.paper.scores import known_figures

@@ -41,6 +41,7 @@ def pretrain(
         typer.Option(
             help="What the pictures are, where style is to change: photographs keep their detail, "
             "of paintings strokes are learned; auto looks at them.",
+            rich_help_panel=options.ADVANCED,
         ),
     ] = Medium.AUTO,
     size: Annotated[

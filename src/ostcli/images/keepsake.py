@@ -1,8 +1,8 @@
 """The keepsake of B: pieces of the folder's pictures that a model carries.
 
-Phase II goes on with the folder's losses, so it needs pictures of B. A model keeps some hundred
-crops, a little larger than a training view, as JPEG bytes in uint8 tensors: a few megabytes. So
-`ost adapt` works after the folder is gone, and on another machine.
+Phase II goes on with the folder's losses, or takes its patches, so it needs pictures of B. A model
+keeps some hundred crops, a little larger than a training view, as JPEG bytes in uint8 tensors: a
+few megabytes. So `ost adapt` works after the folder is gone, and on another machine.
 """
 
 import math

@@ -29,8 +29,6 @@ class DomainClassifier:
     model: Any
     accuracy: float
     """Balanced, on pictures that it was not trained on (cross-validation); 0.5 is a guess."""
-    num_a: int
-    num_b: int
 
     def probability_of_b(self, summaries: Tensor) -> list[float]:
         """Return the probability of domain B for each picture.
@@ -83,6 +81,4 @@ def train_classifier(domain_a: Tensor, domain_b: Tensor) -> DomainClassifier:
     return DomainClassifier(
         model=model.fit(pictures, is_b),
         accuracy=float(balanced_accuracy_score(is_b, guesses)),
-        num_a=len(domain_a),
-        num_b=len(domain_b),
     )

@@ -67,11 +67,14 @@ class ExampleRefusedError(UsageError):
     """An earlier training is in the way of one example; others may be adapted to."""
 
 
+def settings_for(model: Model) -> AdaptConfig:
+    """Return the default settings for a model."""
+    return adapt_preset(model.config, num_pictures=model.num_pictures)
+
+
 def adapt(
     example: str | Path,
-    config: AdaptConfig | Callable[[Model], AdaptConfig] = lambda model: adapt_preset(
-        model.config, num_pictures=model.num_pictures
-    ),
+    config: AdaptConfig | Callable[[Model], AdaptConfig] = settings_for,
     *,
     model: str | Path | None = None,
     name: str | None = None,
@@ -299,7 +302,14 @@ def _make_job(
         make_batch=batch,
         preview=lambda networks: preview_sheet(networks, shown, of_b, model.config.view, name),
         judge=lambda networks: judge_adaptation(
-            networks, picture, model.folder_pictures, model.config, Finish(decided["finish"])
+            networks,
+            picture,
+            model.folder_pictures,
+            model.config,
+            config,
+            trainer.step,
+            Finish(decided["finish"]),
+            num_pictures=model.num_pictures,
         ),
         keepsake={EXAMPLE_KEY: to_bytes_tensor(data)},
         facts={**facts, **decided},

@@ -27,10 +27,10 @@ from ostcli.paper.scores import (
     real_scores,
 )
 from ostcli.paper.tables import markdown_table, table_of_scores
-from ostcli.presets import adapt_preset
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
+from ostcli.workflows.adapt import settings_for
 from ostcli.workflows.batch import want_of_memory_named
 from ostcli.workflows.bench import Bench, Perceptual
 from ostcli.workflows.stored import Model
@@ -94,9 +94,7 @@ def evaluate(
     translations: str | Path | None = None,
     adaptation: str | None = None,
     model: str | None = None,
-    config: AdaptConfig | Callable[[Model], AdaptConfig] = lambda model: adapt_preset(
-        model.config, num_pictures=model.num_pictures
-    ),
+    config: AdaptConfig | Callable[[Model], AdaptConfig] = settings_for,
     yardsticks: Yardsticks = Yardsticks(),
     count: int | None = None,
     out: str | Path = Path("ost-evaluation"),

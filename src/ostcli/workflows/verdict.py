@@ -1,10 +1,10 @@
 """What a training came to, in figures and in words: whether it is good, and what would help.
 
 No truth is needed and no network but the trained ones. The limits are where the eye begins to
-object (decision 0015).
+object (decisions 0015, 0030).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ostcli.config import Finish, PretrainConfig
+from ostcli.config import AdaptConfig, Finish, Look, PretrainConfig
 from ostcli.images.folder import spread
 from ostcli.images.measure import (
     WINDOW,
@@ -25,7 +25,7 @@ from ostcli.images.sheet import reduce_for_preview
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.augment import Pictures
 from ostcli.method.networks import Networks
-from ostcli.method.patches import most_alike, patch_distance
+from ostcli.method.patches import gram_distance, most_alike, patch_distance
 from ostcli.workflows.translator import Translator
 
 NUM_JUDGED = 8
@@ -51,6 +51,11 @@ LEAST_GRAIN = 0.5
 """In levels of 255: what a drawn or a scanned flat counts as."""
 FITTED = (128, 128)
 """Width and height at which patches are compared."""
+OTHER_LOOK = {
+    Look.STYLE: "if shapes are to change, pretrain with --look structure",
+    Look.STRUCTURE: "if shapes are to stay, pretrain with --look style",
+}
+"""What to try where a look has changed hardly anything, by the model's own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,34 +108,53 @@ def judge_adaptation(
     example: Image.Image,
     pictures: Pictures,
     model: PretrainConfig,
+    config: AdaptConfig,
+    steps: int,
     finish: Finish,
+    *,
+    num_pictures: int,
 ) -> Verdict:
     """Look at the example's translation: has it moved to the folder, and is it whole and clean.
 
     Args:
         networks: the weights for use.
         example: RGB.
-        pictures: of B.
+        pictures: of B, or pieces of such.
         model: phase I's settings.
+        config: phase II's settings.
+        steps: how long it was trained.
         finish: PHOTO or NETWORK, as a user gets it. Strokes and maps are noise to a measure, so
             only a photo finish is judged by noise and detail.
+        num_pictures: in the model's folder.
     """
     source = reduce_for_preview(example)
-    made = Translator(networks, networks.translate_ab, model.view, finish=finish).translate(source)
+    made, unadapted = (
+        Translator(networks, path, model.view, finish=finish).translate(source)
+        for path in (networks.translate_ab, networks.reconstruct_bb)
+    )
     folder = torch.stack([_fitted(one) for one in spread(pictures, NUM_HELD_AGAINST)])
     alike = most_alike(folder, _fitted(source)[None])
-    moved = 1 - _distance(made, alike) / max(_distance(source, alike), 1e-6)
-    figures = {"moved": round(moved, 3)}
+    distance = gram_distance if config.weights.weight_gram_ab else patch_distance
+    way = max(_distance(source, alike, distance), 1e-6)
+    moved, moved_unadapted = (
+        1 - _distance(one, alike, distance) / way for one in (made, unadapted)
+    )
+    figures = {"moved": round(moved, 3), "moved_unadapted": round(moved_unadapted, 3)}
     summary = (
         f"the example has moved {_percent(moved)} of the way to the folder's colours and textures"
         if moved > 0
         else "the example has not moved towards the folder's colours and textures"
     )
     advice = []
+    longer = f"adapt longer: the same command with {_twice(config, steps)}"
     if moved < LEAST_MOVED:
-        advice.append(
-            "adapt longer, with --steps, or take an example that differs more from the folder"
-        )
+        advice += [
+            f"{longer}, or an example that differs more from the folder",
+            OTHER_LOOK[model.look],
+        ]
+    elif moved <= moved_unadapted:
+        summary += f", {_percent(moved_unadapted)} before it was adapted"
+        advice.append(longer)
     if finish is Finish.PHOTO and min(source.size) >= WINDOW:
         kept = detail_correlation(made, source)
         noise = artefacts(made, source) / max(artefacts(source, source), LEAST_GRAIN)
@@ -138,6 +162,8 @@ def judge_adaptation(
         summary += f", with {_percent(kept)} of its detail in place and {noise:.1f} × its grain"
         if kept < LEAST_KEPT or noise > MOST_NOISE:
             advice.append("train the model longer: ost pretrain with more --steps")
+    if advice and num_pictures < FEW_PICTURES:
+        advice.append(f"add pictures to the model's folder, and pretrain: {num_pictures} are few")
     return Verdict(is_good=not advice, summary=summary, advice=tuple(advice), figures=figures)
 
 
@@ -151,13 +177,16 @@ def _fitted(picture: Image.Image) -> Tensor:
     return image_to_tensor(ImageOps.fit(picture, FITTED))
 
 
-def _distance(picture: Image.Image, target: Tensor) -> float:
-    """Return the patch distance of a picture to others, (N, 3, H, W), the same at each call."""
-    generator = torch.Generator().manual_seed(0)
-    return float(patch_distance(_fitted(picture)[None], target, generator))
+def _distance(
+    picture: Image.Image,
+    target: Tensor,
+    distance: Callable[[Tensor, Tensor, torch.Generator], Tensor],
+) -> float:
+    """Return the distance of a picture to others, (N, 3, H, W), the same at each call."""
+    return float(distance(_fitted(picture)[None], target, torch.Generator().manual_seed(0)))
 
 
-def _twice(config: PretrainConfig, steps: int) -> str:
+def _twice(config: PretrainConfig | AdaptConfig, steps: int) -> str:
     """Return the options of twice the budget, in its own unit."""
     if config.minutes is not None:
         return f"--minutes {2 * config.minutes:g}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ostcli.config import AdaptConfig, Finish, ViewConfig
 from ostcli.errors import InputError, NotFoundError, PictureError
@@ -155,19 +156,21 @@ def seen(image: Image.Image) -> Image.Image:
 
 def _unadapted(source: Image.Image, networks: Networks, view: ViewConfig) -> Made:
     """Translate by the model as phase I left it: T_BB, in each finish."""
-    path = networks.reconstruct_bb
-    return {
-        "unadapted": Translator(networks, path, view).translate(source),
-        "unadapted_finished": Translator(networks, path, view, finish=Finish.PHOTO).translate(
-            source
-        ),
-    }
+    own, finished = _in_each_finish(source, networks, networks.reconstruct_bb, view)
+    return {"unadapted": own, "unadapted_finished": finished}
 
 
 def _adapted(source: Image.Image, networks: Networks, view: ViewConfig) -> Made:
     """Translate by adapted networks: T_AB, in each finish."""
-    path = networks.translate_ab
-    return {
-        "network": Translator(networks, path, view).translate(source),
-        "finished": Translator(networks, path, view, finish=Finish.PHOTO).translate(source),
-    }
+    own, finished = _in_each_finish(source, networks, networks.translate_ab, view)
+    return {"network": own, "finished": finished}
+
+
+def _in_each_finish(
+    source: Image.Image, networks: Networks, path: Callable[[Tensor], Tensor], view: ViewConfig
+) -> tuple[Image.Image, Image.Image]:
+    own, finished = (
+        Translator(networks, path, view, finish=finish).translate(source)
+        for finish in (Finish.NETWORK, Finish.PHOTO)
+    )
+    return own, finished

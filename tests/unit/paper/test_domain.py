@@ -14,7 +14,6 @@ def domains():
 def test_it_tells_pictures_of_the_two_looks_apart(domains):
     classifier = train_classifier(*domains)
     assert classifier.accuracy > 0.95
-    assert (classifier.num_a, classifier.num_b) == (12, 40)
     unseen_a, unseen_b = torch.rand(9, 20), torch.rand(9, 20) + 0.5
     assert max(classifier.probability_of_b(unseen_a)) < 0.5
     assert min(classifier.probability_of_b(unseen_b)) > 0.5
@@ -36,7 +35,9 @@ def test_the_larger_domain_is_not_the_likelier_one():
 
 
 def test_two_pictures_of_a_domain_are_enough(domains):
-    assert 0 <= train_classifier(domains[0][:2], domains[1]).accuracy <= 1
+    classifier = train_classifier(domains[0][:2], domains[1])
+    assert min(classifier.probability_of_b(domains[1])) > 0.5
+    assert max(classifier.probability_of_b(domains[0][:2])) < 0.5
     with pytest.raises(ValueError, match="two pictures"):
         train_classifier(domains[0][:1], domains[1])
 

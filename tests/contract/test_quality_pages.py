@@ -1,0 +1,73 @@
+"""The protocol of docs/quality: its pages are what its figures say, its settings take effect."""
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from ostcli.config import AdaptConfig, Precision, PretrainConfig
+
+QUALITY = Path(__file__).parents[2] / "docs" / "quality"
+
+
+@pytest.fixture(scope="module")
+def protocol():
+    spec = importlib.util.spec_from_file_location("protocol", QUALITY / "protocol.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["protocol"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["protocol"]
+
+
+@pytest.mark.parametrize("name", ["before", "after"])
+def test_a_page_of_tables_is_what_its_figures_say(protocol, tmp_path, name):
+    shutil.copytree(QUALITY / name, tmp_path / name)
+    protocol.write_summary(tmp_path / name)
+    assert (tmp_path / name / "README.md").read_text() == (QUALITY / name / "README.md").read_text()
+
+
+def test_the_page_of_the_curve_is_what_its_figures_say(protocol, tmp_path):
+    shutil.copytree(QUALITY / "curve", tmp_path / "curve")
+    lengths = sorted(
+        int(one.name.partition("-")[0]) for one in (tmp_path / "curve").glob("*-steps")
+    )
+    protocol.write_curve(tmp_path / "curve", lengths)
+    page = QUALITY / "curve" / "README.md"
+    assert (tmp_path / "curve" / "README.md").read_text() == page.read_text()
+
+
+def test_a_setting_changes_the_phase_that_it_names_and_no_other(protocol):
+    settings = [
+        "one.network.detail_radius=0",
+        "one.network.padding=zeros",
+        "two.folder_learns=false",
+        "two.weights.weight_patch_ab=2.5",
+    ]
+    one = protocol.changed(PretrainConfig(), "one", settings)
+    two = protocol.changed(AdaptConfig(), "two", settings)
+    assert (one.network.detail_radius, one.network.padding) == (0, "zeros")
+    assert one.weights.weight_patch_ab == PretrainConfig().weights.weight_patch_ab
+    assert (two.folder_learns, two.weights.weight_patch_ab) == (False, 2.5)
+    assert one.precision == two.precision == Precision.FP32
+
+
+def test_a_setting_that_there_is_not_is_refused(protocol):
+    with pytest.raises(AssertionError, match=r"no setting one\.network\.colour"):
+        protocol.changed(PretrainConfig(), "one", ["one.network.colour=1"])
+
+
+def test_settings_of_before_can_be_pasted(protocol):
+    page = (QUALITY / "README.md").read_text()
+    block = page.partition("    --set one.network.detail_radius=0 --set")[2].partition("\n\n")[0]
+    settings = ["one.network.detail_radius=0", *_values_of("--set", f"--set{block}")]
+    one = protocol.changed(PretrainConfig(), "one", settings)
+    two = protocol.changed(AdaptConfig(), "two", settings)
+    assert (one.network.detail_radius, one.network.unshared_blocks, one.random_light) == (0, 0, 0.0)
+    assert (two.folder_learns, two.weights.holds_patches, two.steps) == (True, False, 60)
+
+
+def _values_of(option, text):
+    return [part.strip(" \\\n") for part in text.split(option) if part.strip(" \\\n")]
