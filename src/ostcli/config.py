@@ -389,8 +389,8 @@ class PretrainConfig(Config):
 
 
 NUM_MORE_FOR_PATCHES = 11
-"""Views of the folder besides the batch, of which half give the patches that a translation's are
-held against: one view of one picture would not stand for the look (decision 0025)."""
+"""Views of the folder besides the batch, among those whose patches a translation's are held
+against: one view of one picture would not stand for the look (decision 0025)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -419,6 +419,9 @@ class AdaptConfig(Config):
     """Whether the folder's losses and D_B go on at all. Authors: yes (decision 0016)."""
     random_light: float = 0.0
     """Strength of the random light in which the encoder sees the folder's views, as in phase I."""
+    share_alike: float = 0.5
+    """Share of the folder's views whose patches a translation's are held against: those whose
+    brightness is shared out most like the example's; 1 for all (decision 0025)."""
     steps: int | None = 60
     """Optimiser steps; None where `minutes` is given. Ours: decision 0018; by patches 150 (decision
     0025)."""
@@ -444,6 +447,7 @@ class AdaptConfig(Config):
             "layers but its own",
         )
         _check_not_negative("random_light", self.random_light)
+        _check(0 < self.share_alike <= 1, "share_alike must lie between 0 and 1, and not be 0")
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
 

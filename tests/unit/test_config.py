@@ -236,6 +236,12 @@ def test_the_fast_preset_keeps_b_in_phase_two_and_turns_only_the_example():
     assert (model.view.rotation, config.view.rotation) == (0.0, 7.0)
 
 
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.01])
+def test_a_share_is_none_of_nothing_and_of_no_more_than_all(share):
+    with pytest.raises(ValueError, match="share_alike must lie between 0 and 1"):
+        AdaptConfig(share_alike=share)
+
+
 @pytest.mark.parametrize("preset", Preset)
 def test_detail_goes_past_the_latent_for_photographs_only(preset):
     style, structure = (pretrain_preset(preset, look).network for look in Look)

@@ -10,6 +10,7 @@ Source: Elnekave and Weiss 2022; Gatys, Ecker and Bethge 2015, by random filters
 Ustyuzhaninov, Brendel, Gatys and Bethge 2017.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -33,8 +34,8 @@ GRID = 16
 
 
 @torch.no_grad()
-def most_alike(pictures: Tensor, example: Tensor) -> Tensor:
-    """Return the half of the pictures whose brightness is shared out most like the example's.
+def most_alike(pictures: Tensor, example: Tensor, share: float = 0.5) -> Tensor:
+    """Return those of the pictures whose brightness is shared out most like the example's.
 
     Sorted, the brightness of a dark forest is near that of another and far from a bright sky's: so
     patches are not held against pictures whose shares of dark and bright the example cannot have.
@@ -42,15 +43,16 @@ def most_alike(pictures: Tensor, example: Tensor) -> Tensor:
     Args:
         pictures: Shape (N, 3, H, W), range [-1, 1].
         example: views of it, of the same size. Shape (M, 3, H, W), range [-1, 1].
+        share: of the pictures to return, above 0, at most 1.
 
     Returns:
-        Shape (N / 2, 3, H, W), rounded up; the most alike first.
+        Shape (N · share, 3, H, W), rounded up; the most alike first.
 
     Source: decision 0025.
     """
     wanted = _sorted_brightness(example).mean(0)
     away = (_sorted_brightness(pictures) - wanted).abs().mean(1)  # (N,)
-    return pictures[away.argsort()[: -(-len(pictures) // 2)]]
+    return pictures[away.argsort()[: math.ceil(share * len(pictures))]]
 
 
 def _sorted_brightness(pictures: Tensor) -> Tensor:

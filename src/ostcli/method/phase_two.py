@@ -70,6 +70,7 @@ def phase_two_step(
     cycle: Cycle = Cycle.ONE_WAY,
     folder_learns: bool = True,
     random_light: float = 0.0,
+    share_alike: float = 0.5,
 ) -> StepRecord:
     """Run the networks on views of the example and of the folder; return every loss of phase II.
 
@@ -77,8 +78,7 @@ def phase_two_step(
         networks: with A's layers.
         x_a: views of the example. Shape (N, 3, H, W), range [-1, 1].
         x_b: views of the folder: as many as of the example for its own losses, and any number
-            more; patches are those of the views most like the example. Shape (N + M, 3, H, W),
-            range [-1, 1].
+            more for their patches. Shape (N + M, 3, H, W), range [-1, 1].
         weights: the factors of the losses.
         pool_bb: history of reconstructions for D_B; changed by this call.
         pool_ab: history of translations for D_B; changed by this call.
@@ -86,6 +86,7 @@ def phase_two_step(
         cycle: which ways round; the paper goes one way, the others are rows of Table 1.
         folder_learns: whether (1)–(3) and D_B's loss are computed; see `phase_two_table`.
         random_light: strength of the light in which E_B sees the folder's views for (1)–(3).
+        share_alike: share of the folder's views, those most like the example, whose patches count.
 
     Source: Benaim & Wolf 2018, eq. (4)–(6), with (1)–(3) going on beside them.
     """
@@ -121,7 +122,7 @@ def phase_two_step(
         losses["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
         example = example + weights.weight_adversarial_ab * losses["gan_ab"]
     if weights.holds_patches:
-        alike_b = most_alike(every_b, x_a)  # decision 0025
+        alike_b = most_alike(every_b, x_a, share_alike)  # decision 0025
     if weights.weight_patch_ab:
         losses["patch_ab"] = patch_distance(trans_ab, alike_b, generator)  # decision 0016
         example = example + weights.weight_patch_ab * losses["patch_ab"]

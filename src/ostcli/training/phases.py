@@ -102,4 +102,5 @@ class PhaseTwo:
             cycle=self.config.cycle,
             folder_learns=self.config.folder_learns,
             random_light=self.config.random_light,
+            share_alike=self.config.share_alike,
         )

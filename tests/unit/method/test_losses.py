@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from ostcli.config import Cycle, LatentForm, LossWeights
+from ostcli.config import AdaptConfig, Cycle, LatentForm, LossWeights
 from ostcli.method.losses import adversarial_loss, discriminator_loss, kl_loss, reconstruction_loss
 from ostcli.method.networks import Latent, build_networks
 from ostcli.method.patches import gram_distance, most_alike, patch_distance
@@ -13,6 +13,7 @@ from ostcli.method.phase_one import phase_one_step
 from ostcli.method.phase_two import phase_two_step
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, EXAMPLE, FOLDER
+from ostcli.training.phases import PhaseTwo
 
 WEIGHTS = LossWeights(
     weight_reconstruction_b=2.0,
@@ -216,29 +217,47 @@ def test_without_a_cycle_its_loss_is_left_out(networks, make_batch):
     assert record.totals[EXAMPLE].item() == pytest.approx(7 * loss["rec_a"] + 13 * loss["gan_ab"])
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
 @pytest.mark.parametrize(
     ("loss", "distance"), [("patch_ab", patch_distance), ("gram_ab", gram_distance)]
 )
 def test_patches_of_translations_are_held_against_the_folder_s_views_that_are_most_alike(
-    loss, distance, networks, make_batch
+    loss, distance, share, networks, make_batch
 ):
     batch, generator = make_batch(), torch.Generator().manual_seed(0)
     more = torch.cat([batch["b"], make_batch(1)["b"]])
     plain = two_step(networks, batch, generator)
     generator.manual_seed(0)
     record = two_step(
-        networks, {"a": batch["a"], "b": more}, generator, patches={f"weight_{loss}": 17.0}
+        networks,
+        {"a": batch["a"], "b": more},
+        generator,
+        patches={f"weight_{loss}": 17.0},
+        share_alike=share,
     )
 
     generator.manual_seed(0)
     two_step(networks, batch, generator)
-    alike = most_alike(more, batch["a"])
-    assert 0 < len(alike) < len(more)
+    alike = most_alike(more, batch["a"], share)
+    assert len(alike) == -(-len(more) * share // 1)
     by_hand = distance(plain.pictures["trans_ab"], alike, generator)
     assert record.losses[loss].item() == pytest.approx(by_hand.item(), rel=1e-5)
     assert numbers(record.losses).items() >= numbers(plain.losses).items()
     added = record.totals[EXAMPLE] - plain.totals[EXAMPLE]
     assert added.item() == pytest.approx(17 * by_hand.item(), rel=1e-3)
+
+
+def test_how_many_views_count_is_a_setting(networks, make_batch):
+    batch = make_batch()
+    batch = {"a": batch["a"], "b": torch.cat([batch["b"], make_batch(1)["b"]])}
+    weights = dataclasses.replace(WEIGHTS, weight_patch_ab=1.0)
+    half, every = (
+        PhaseTwo.begin(AdaptConfig(weights=weights, share_alike=share))
+        .run(networks, batch, torch.Generator().manual_seed(0))
+        .losses["patch_ab"]
+        for share in (0.5, 1.0)
+    )
+    assert half != every
 
 
 def test_where_the_folder_does_not_learn_its_losses_are_left_out(networks, make_batch):

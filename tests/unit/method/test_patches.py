@@ -93,7 +93,12 @@ def test_pictures_that_share_out_brightness_alike_are_kept(size):
     assert torch.equal(most_alike(pictures, of_both_kinds)[0], flat)
 
 
-def test_half_of_the_pictures_are_kept_and_never_none():
+@pytest.mark.parametrize(
+    ("share", "numbers"), [(0.5, [1, 1, 3, 6]), (1.0, [1, 2, 5, 12]), (0.01, [1, 1, 1, 1])]
+)
+def test_a_share_of_the_pictures_is_kept_and_never_none(share, numbers):
     example = noise(0, 1, 3, 32, 32)
-    kept = [len(most_alike(noise(1, number, 3, 32, 32), example)) for number in (1, 2, 5, 12)]
-    assert kept == [1, 1, 3, 6]
+    kept = [
+        len(most_alike(noise(1, number, 3, 32, 32), example, share)) for number in (1, 2, 5, 12)
+    ]
+    assert kept == numbers
