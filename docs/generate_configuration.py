@@ -102,12 +102,11 @@ def _presets() -> Iterator[str]:
         for preset in Preset
         for look in Look
     }
-    paintings = pretrain_preset(num_pictures=100, of_photographs=False)
-    columns = {"`fast`, `style`, paintings": paintings} | columns
+    columns["paintings"] = pretrain_preset(num_pictures=100, of_photographs=False)
     heads, models = list(columns), list(columns.values())
     yield (
-        "What differs between them, for a folder of 100 pictures; photographs, but for the first\n"
-        "column. Phase I, `ost pretrain`:\n"
+        "What differs between them, for a folder of 100 photographs; the last column is `fast`,\n"
+        "`style` for 100 paintings. Phase I, `ost pretrain`:\n"
     )
     yield _table(heads, models)
     yield "Phase II, `ost adapt`:\n"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ostcli.config import Direction as Direction
     from ostcli.config import Finish as Finish
     from ostcli.config import Look as Look
+    from ostcli.config import Medium as Medium
     from ostcli.config import Preset as Preset
     from ostcli.config import PretrainConfig as PretrainConfig
     from ostcli.presets import adapt_preset as adapt_preset
@@ -41,6 +42,7 @@ _HOME = {
     "Direction": "ostcli.config",
     "Finish": "ostcli.config",
     "Look": "ostcli.config",
+    "Medium": "ostcli.config",
     "Preset": "ostcli.config",
     "PretrainConfig": "ostcli.config",
     "adapt_preset": "ostcli.presets",

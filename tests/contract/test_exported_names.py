@@ -9,7 +9,7 @@ import ostcli
 
 EXPORTED = {
     "__version__", "pretrain", "adapt", "translate", "load_model", "PretrainConfig", "AdaptConfig",
-    "pretrain_preset", "adapt_preset", "Direction", "Finish", "Look", "Preset",
+    "pretrain_preset", "adapt_preset", "Direction", "Finish", "Look", "Medium", "Preset",
     "evaluate", "Yardsticks", "FolderFacts",
 }  # fmt: skip
 

@@ -12,6 +12,10 @@ from ostcli.config import AdaptConfig, Precision, PretrainConfig
 QUALITY = Path(__file__).parents[2] / "docs" / "quality"
 
 
+def page_of(folder):
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def protocol():
     spec = importlib.util.spec_from_file_location("protocol", QUALITY / "protocol.py")
@@ -26,7 +30,9 @@ def protocol():
 def test_a_page_of_tables_is_what_its_figures_say(protocol, tmp_path, name):
     shutil.copytree(QUALITY / name, tmp_path / name)
     protocol.write_summary(tmp_path / name)
-    assert (tmp_path / name / "README.md").read_text() == (QUALITY / name / "README.md").read_text()
+    assert (tmp_path / name / "README.md").read_text(encoding="utf-8") == (
+        QUALITY / name / "README.md"
+    ).read_text(encoding="utf-8")
 
 
 def test_the_page_of_the_curve_is_what_its_figures_say(protocol, tmp_path):
@@ -35,8 +41,7 @@ def test_the_page_of_the_curve_is_what_its_figures_say(protocol, tmp_path):
         int(one.name.partition("-")[0]) for one in (tmp_path / "curve").glob("*-steps")
     )
     protocol.write_curve(tmp_path / "curve", lengths)
-    page = QUALITY / "curve" / "README.md"
-    assert (tmp_path / "curve" / "README.md").read_text() == page.read_text()
+    assert page_of(tmp_path / "curve") == page_of(QUALITY / "curve")
 
 
 def test_a_setting_changes_the_phase_that_it_names_and_no_other(protocol):
@@ -60,9 +65,8 @@ def test_a_setting_that_there_is_not_is_refused(protocol):
 
 
 def test_settings_of_before_can_be_pasted(protocol):
-    page = (QUALITY / "README.md").read_text()
-    block = page.partition("    --set one.network.detail_radius=0 --set")[2].partition("\n\n")[0]
-    settings = ["one.network.detail_radius=0", *_values_of("--set", f"--set{block}")]
+    [block] = [part for part in page_of(QUALITY).split("\n\n") if part.startswith("    --set ")]
+    settings = _values_of("--set", block)
     one = protocol.changed(PretrainConfig(), "one", settings)
     two = protocol.changed(AdaptConfig(), "two", settings)
     assert (one.network.detail_radius, one.network.unshared_blocks, one.random_light) == (0, 0, 0.0)

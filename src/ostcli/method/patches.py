@@ -34,7 +34,7 @@ GRID = 16
 
 
 @torch.no_grad()
-def most_alike(pictures: Tensor, example: Tensor, share: float = 0.5) -> Tensor:
+def most_alike(pictures: Tensor, example: Tensor, share: float) -> Tensor:
     """Return those of the pictures whose brightness is shared out most like the example's.
 
     Sorted, the brightness of a dark forest is near that of another and far from a bright sky's: so

@@ -70,7 +70,7 @@ def phase_two_step(
     cycle: Cycle = Cycle.ONE_WAY,
     folder_learns: bool = True,
     random_light: float = 0.0,
-    share_alike: float = 0.5,
+    share_alike: float = 1.0,
 ) -> StepRecord:
     """Run the networks on views of the example and of the folder; return every loss of phase II.
 

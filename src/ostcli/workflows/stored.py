@@ -27,7 +27,6 @@ from ostcli.store.generation import StoredModel
 from ostcli.store.library import Library
 from ostcli.store.manifest import Manifest, Parent
 from ostcli.store.tensors import check_tensors
-from ostcli.workflows.finish import folder_texture
 
 C = TypeVar("C", PretrainConfig, AdaptConfig)
 T = TypeVar("T")
@@ -52,7 +51,7 @@ class Model:
     num_pictures: int
     """Pictures of that folder."""
     texture: float
-    """How far they are from photographs: `folder_texture`."""
+    """How far they are from photographs: `folder_texture`, or as told."""
     parent: Parent
 
 
@@ -113,7 +112,7 @@ def open_model(
         folder_view=view,
         folder=read_fact(manifest, "folder", str, ""),
         num_pictures=read_fact(manifest, "num_pictures", int, 0),
-        texture=folder_texture(pictures) if data else read_fact(manifest, "texture", float),
+        texture=read_fact(manifest, "texture", float),
         parent=Parent(name=manifest.name, sha256=stored.generation.files["weights"].sha256),
     )
 

@@ -125,7 +125,7 @@ def judge_adaptation(
         steps: how long it was trained.
         finish: PHOTO or NETWORK, as a user gets it. Strokes and maps are noise to a measure, so
             only a photo finish is judged by noise and detail.
-        num_pictures: in the model's folder.
+        num_pictures: in the model's folder; 0 if that is not known.
     """
     source = reduce_for_preview(example)
     made, unadapted = (
@@ -133,7 +133,7 @@ def judge_adaptation(
         for path in (networks.translate_ab, networks.reconstruct_bb)
     )
     folder = torch.stack([_fitted(one) for one in spread(pictures, NUM_HELD_AGAINST)])
-    alike = most_alike(folder, _fitted(source)[None])
+    alike = most_alike(folder, _fitted(source)[None], config.share_alike)
     distance = gram_distance if config.weights.weight_gram_ab else patch_distance
     way = max(_distance(source, alike, distance), 1e-6)
     moved, moved_unadapted = (
@@ -162,7 +162,7 @@ def judge_adaptation(
         summary += f", with {_percent(kept)} of its detail in place and {noise:.1f} × its grain"
         if kept < LEAST_KEPT or noise > MOST_NOISE:
             advice.append("train the model longer: ost pretrain with more --steps")
-    if advice and num_pictures < FEW_PICTURES:
+    if advice and 0 < num_pictures < FEW_PICTURES:
         advice.append(f"add pictures to the model's folder, and pretrain: {num_pictures} are few")
     return Verdict(is_good=not advice, summary=summary, advice=tuple(advice), figures=figures)
 

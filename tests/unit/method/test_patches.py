@@ -87,10 +87,10 @@ def test_pictures_that_share_out_brightness_alike_are_kept(size):
     dark, bright, both, flat = rows * 0.1 - 0.8, rows * 0.1 + 0.8, rows, rows * 0
     pictures = torch.stack([bright, flat, dark, both])
     turned = both.transpose(1, 2)[None]
-    assert torch.equal(most_alike(pictures, turned)[0], both)
-    assert torch.equal(most_alike(pictures, dark[None] + 0.1)[0], dark)
+    assert torch.equal(most_alike(pictures, turned, 0.5)[0], both)
+    assert torch.equal(most_alike(pictures, dark[None] + 0.1, 0.5)[0], dark)
     of_both_kinds = torch.stack([dark, bright])
-    assert torch.equal(most_alike(pictures, of_both_kinds)[0], flat)
+    assert torch.equal(most_alike(pictures, of_both_kinds, 0.5)[0], flat)
 
 
 @pytest.mark.parametrize(

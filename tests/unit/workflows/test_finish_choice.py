@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ostcli.config import Finish, Look, Preset
-from ostcli.images.texture import PHOTO_GAP_LIMIT
+from ostcli.config import Finish, Look, Medium, Preset
+from ostcli.images.texture import PAINTING, PHOTO_GAP_LIMIT
 from ostcli.presets import STROKE_FILTER, pretrain_preset
 from ostcli.workflows import finish
 from ostcli.workflows.finish import (
@@ -122,3 +122,10 @@ def test_a_model_judges_its_folder_by_whole_pictures_not_by_the_pieces_it_keeps(
 
     assert model.texture == folder_texture(photographs)
     assert model.texture != folder_texture(model.folder_pictures)
+
+
+def test_the_medium_is_the_model_s_whatever_folder_stands_in(library, phase_one, winter):
+    pretrain(winter, phase_one, library=library, medium=Medium.PAINTING)
+    model = open_model("winter", library, data=winter)
+    assert model.texture == PAINTING
+    assert decide_finish(speckled(9), model.texture, Look.STYLE)["finish"] == "network"

@@ -160,6 +160,8 @@ def test_an_adaptation_that_goes_no_farther_than_the_model_did_falls_short(examp
 def test_a_small_folder_is_named_where_an_adaptation_falls_short(example, folder):
     assert "12 are few" in judged(lambda x: x, example, folder, num_pictures=12).advice[-1]
     assert judged(to_winter, example, folder, num_pictures=12).advice == ()
+    of_unknown = judged(lambda x: x, example, folder, num_pictures=0)
+    assert not any("are few" in advice for advice in of_unknown.advice)
 
 
 def test_strokes_are_judged_by_the_distance_that_pulls_them(example, folder, monkeypatch):
