@@ -65,10 +65,14 @@ def test_a_setting_that_there_is_not_is_refused(protocol):
 
 
 def test_settings_of_before_can_be_pasted(protocol):
-    [block] = [part for part in page_of(QUALITY).split("\n\n") if part.startswith("    --set ")]
-    settings = _values_of("--set", block)
-    one = protocol.changed(PretrainConfig(), "one", settings)
-    two = protocol.changed(AdaptConfig(), "two", settings)
+    before, without = (
+        _values_of("--set", part)
+        for part in page_of(QUALITY).split("\n\n")
+        if part.startswith("    --set ")
+    )
+    assert protocol.changed(PretrainConfig(), "one", without).network.num_blocks == 4
+    one = protocol.changed(PretrainConfig(), "one", before)
+    two = protocol.changed(AdaptConfig(), "two", before)
     assert (one.network.detail_radius, one.network.unshared_blocks, one.random_light) == (0, 0, 0.0)
     assert (two.folder_learns, two.weights.holds_patches, two.steps) == (True, False, 60)
 
