@@ -242,9 +242,18 @@ class NetworkConfig(Config):
     """Channels after the discriminator's first layer. Authors: 64. Ours: decision 0001."""
     discriminator_layers: int = 3
     """Stride-2 layers of the discriminator; 3 see 70×70 pixels. Authors: 3."""
+    discriminator_scales: int = 1
+    """Sizes at which the discriminator sees a picture, each by layers of its own: the picture's,
+    half of it, a quarter … Authors: 1. Ours, in the demo: 2 (0031)."""
 
     def __post_init__(self) -> None:
-        for name in ("width", "num_stages", "discriminator_width", "discriminator_layers"):
+        for name in (
+            "width",
+            "num_stages",
+            "discriminator_width",
+            "discriminator_layers",
+            "discriminator_scales",
+        ):
             _check(getattr(self, name) >= 1, f"{name} must be at least 1")
         for name in ("num_blocks", "detail_radius"):
             _check(getattr(self, name) >= 0, f"{name} must not be negative")
@@ -337,8 +346,11 @@ class OptimConfig(Config):
     """The last share of the steps, in which the rate falls to 0. Authors: 20 of 80 epochs."""
     average_decay: float = 0.999
     """Decay per step of the moving average of the weights, the weights for use. Ours. It begins as
-    an average over the last third of the steps, so this bounds long trainings alone: 0.99 from 300
-    steps on, 0.999 from 3,000."""
+    an average over the last `average_share` of the steps, so this bounds long trainings alone: with
+    a third 0.99 from 300 steps on, 0.999 from 3,000."""
+    average_share: float = 1 / 3
+    """The last share of the steps, about, that the moving average spans at first; above 0, at most
+    1. Ours, in the demo's phase II: a half (0032)."""
     pool_size: int = 50
     """Generated pictures kept for the discriminator. Authors: 50."""
 
@@ -347,6 +359,7 @@ class OptimConfig(Config):
         _check(self.learning_rate > 0, "learning_rate must be positive")
         _check(0 <= self.decay_share <= 1, "decay_share must lie between 0 and 1")
         _check(0 <= self.average_decay < 1, "average_decay must lie in [0, 1)")
+        _check(0 < self.average_share <= 1, "average_share must lie in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,7 +394,8 @@ class PretrainConfig(Config):
             f"size must be a multiple of {multiple} pixels, which {self.network.num_stages} "
             "stages halve evenly",
         )
-        least = 3 * 2**self.network.discriminator_layers
+        halvings = self.network.discriminator_layers + self.network.discriminator_scales - 1
+        least = 3 * 2**halvings
         _check(
             self.view.size >= least,
             f"size must be at least {least} pixels, or the discriminator sees nothing",

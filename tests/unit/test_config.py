@@ -106,6 +106,7 @@ def test_unknown_fields_and_wrong_types_are_refused(kind, data):
         (NetworkConfig, {"unshared_blocks": -1}),
         (NetworkConfig, {"unshared_stages": 2, "unshared_blocks": 5}),
         (NetworkConfig, {"discriminator_layers": 0}),
+        (NetworkConfig, {"discriminator_scales": 0}),
         (ViewConfig, {"size": 12}),
         (ViewConfig, {"size": 130}),
         (ViewConfig, {"size": 128, "short_side": 100}),
@@ -119,6 +120,8 @@ def test_unknown_fields_and_wrong_types_are_refused(kind, data):
         (OptimConfig, {"learning_rate": float("nan")}),
         (OptimConfig, {"decay_share": 1.1}),
         (OptimConfig, {"average_decay": 1.0}),
+        (OptimConfig, {"average_share": 0.0}),
+        (OptimConfig, {"average_share": 1.1}),
         (PretrainConfig, {"steps": 0}),
         (PretrainConfig, {"steps": 10, "minutes": 1.0}),
         (PretrainConfig, {"steps": None}),
@@ -131,6 +134,10 @@ def test_unknown_fields_and_wrong_types_are_refused(kind, data):
         (AdaptConfig, {"seed": -1}),
         (AdaptConfig, {"seed": 2**63}),
         (PretrainConfig, {"network": NetworkConfig(num_stages=4), "view": ViewConfig(size=72)}),
+        (
+            PretrainConfig,
+            {"network": NetworkConfig(discriminator_scales=3), "view": ViewConfig(size=64)},
+        ),
     ],
 )
 def test_values_without_sense_are_refused(kind, fields):

@@ -1,6 +1,7 @@
 """The losses, one pure function for each equation.
 
-Legend: N batch, C channels, H W pixels, h w latent or patch grid. Every loss is a scalar.
+Legend: N batch, C channels, S scales of D_B, H W pixels, h w latent or patch grid. Every loss is a
+scalar.
 The paper writes sums; the authors' code and ours take means, so that the factors keep their meaning
 whatever the size of a picture.
 """
@@ -50,7 +51,7 @@ def adversarial_loss(fake_scores: Tensor) -> Tensor:
     """Return the generator's least-squares loss: L_GAN_B (3) and L_GAN_AB (6).
 
     Args:
-        fake_scores: D_B of generated pictures. Shape (N, 1, h, w).
+        fake_scores: D_B of generated pictures. Shape (N, S, h, w).
 
     Source: LSGAN (Mao et al. 2017), real target 1.
     """
@@ -61,8 +62,8 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
     """Return what D_B minimises: half the sum of its errors on real (1) and generated (0) pictures.
 
     Args:
-        real_scores: D_B of pictures of the folder. Shape (N, 1, h, w).
-        fake_scores: D_B of generated pictures. Shape (N, 1, h, w).
+        real_scores: D_B of pictures of the folder. Shape (N, S, h, w).
+        fake_scores: D_B of generated pictures. Shape (N, S, h, w).
 
     Source: LSGAN (Mao et al. 2017); halved as in the authors' code.
     """

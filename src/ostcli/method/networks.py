@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
@@ -131,11 +132,15 @@ class Networks(nn.Module):
         self.decoder_shared = _shared_decoder(config)
         self.decoder_b = _unshared_decoder(config)
         self.discriminator_b = _discriminator(config)
+        self.coarser_discriminators_b = nn.ModuleList(
+            _discriminator(config) for _ in range(1, config.discriminator_scales)
+        )
         self.encoder_a = None
         self.decoder_a = None
         self.stroke_filter_a = 0.0
         _draw_weights(self, config.norm, generator)
-        _draw_weights(self.discriminator_b, config.discriminator_norm, generator)
+        for discriminator in (self.discriminator_b, self.coarser_discriminators_b):
+            _draw_weights(discriminator, config.discriminator_norm, generator)
 
     @property
     def multiple(self) -> int:
@@ -194,8 +199,19 @@ class Networks(nn.Module):
         return replace(latent, detail=fine_detail(pictures, radius)) if radius else latent
 
     def score_b(self, pictures: Tensor) -> Tensor:
-        """D_B(s): pictures (N, 3, H, W) to a score for each patch, (N, 1, h', w')."""
-        return self.discriminator_b(pictures).float()  # type: ignore[no-any-return]
+        """D_B(s): pictures (N, 3, H, W) to a score for each patch at each scale, (N, S, h', w').
+
+        Of S scales the first sees the picture, each other one half of what the one before saw; its
+        scores are repeated to the first one's grid, so that every scale counts as much.
+
+        Source: Wang et al. 2018 (decision 0031).
+        """
+        scores: list[Tensor] = [self.discriminator_b(pictures).float()]
+        for discriminator in self.coarser_discriminators_b:
+            pictures = F.avg_pool2d(pictures, 2)
+            coarse = discriminator(pictures).float()
+            scores.append(F.interpolate(coarse, size=scores[0].shape[2:]))
+        return torch.cat(scores, dim=1)
 
     def reconstruct_bb(self, pictures: Tensor) -> Tensor:
         """T_BB, with the latent's mean."""
@@ -342,7 +358,7 @@ def _unshared_decoder(config: NetworkConfig) -> nn.Sequential:
 
 
 def _discriminator(config: NetworkConfig) -> nn.Sequential:
-    """D_B, the PatchGAN: (N, 3, H, W) to a score for each patch, (N, 1, h, w)."""
+    """D_B at one scale, a PatchGAN: (N, 3, H, W) to a score for each patch, (N, 1, h, w)."""
     channels = config.discriminator_width
     layers: list[nn.Module] = [nn.Conv2d(3, channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
     for layer in range(1, config.discriminator_layers + 1):

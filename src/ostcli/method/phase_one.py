@@ -32,7 +32,7 @@ def phase_one_table(networks: Networks) -> Table:
             networks.decoder_shared,
             networks.decoder_b,
         ),
-        DISCRIMINATOR: parameters_of(networks.discriminator_b),
+        DISCRIMINATOR: parameters_of(networks.discriminator_b, networks.coarser_discriminators_b),
     }
 
 

@@ -23,7 +23,7 @@ class StepRecord:
             weights that the phase's table gives it.
         pictures: by path (`recon_bb`, `trans_ab`, …). Shape (N, 3, H, W), range [-1, 1].
         scores_b: D_B of the folder's views, for every loss that holds them against made pictures;
-            None where the folder does not learn. Shape (N, 1, h', w').
+            None where the folder does not learn. Shape (N, S, h', w').
         latent_spread: standard deviation of the folder's latent means, or the example's where the
             folder does not learn; near 0 after a collapse.
         flat_error: reconstruction error of these views if each came out as its own mean colour;

@@ -51,7 +51,7 @@ class Trainer:
             )
             for total, parameters in self.table.items()
         }
-        self.average = AveragedModel(networks, multi_avg_fn=_warm_average(optim.average_decay))
+        self.average = AveragedModel(networks, multi_avg_fn=_warm_average(optim))
 
     @property
     def rate_factor(self) -> float:
@@ -110,7 +110,9 @@ class Trainer:
         """Return a copy with averaged weights; the discriminator as it stands."""
         networks = copy.deepcopy(self.average.module)
         assert isinstance(networks, Networks)
-        networks.discriminator_b.load_state_dict(self.networks.discriminator_b.state_dict())
+        for name in ("discriminator_b", "coarser_discriminators_b"):
+            as_it_stands = self.networks.get_submodule(name).state_dict()
+            networks.get_submodule(name).load_state_dict(as_it_stands)
         return networks.eval().requires_grad_(False)
 
     def state(self) -> dict[str, Tensor]:
@@ -161,12 +163,13 @@ def floats(record: StepRecord) -> dict[str, float]:
     return {name: float(loss.detach()) for name, loss in record.losses.items()}
 
 
-def _warm_average(decay: float) -> Callable[..., None]:
-    """Average over the last third of the steps at first, lest the first, random weights linger."""
+def _warm_average(optim: OptimConfig) -> Callable[..., None]:
+    """Average over a last share of the steps at first, lest the first, random weights linger."""
 
     def update(averaged, current, num_averaged) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
         count = float(num_averaged)
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (4 + count)))
+        warm = (1 + count) / (1 + count + 1 / optim.average_share)
+        torch._foreach_lerp_(averaged, current, 1 - min(optim.average_decay, warm))
 
     return update
 

@@ -36,7 +36,7 @@ from ostcli.workflows.translator import Translator
 SIZE = 128
 NUM_SCENES = 120
 PHASE_ONE = PretrainConfig(
-    network=NetworkConfig(width=16),
+    network=NetworkConfig(width=16, discriminator_scales=2),
     view=ViewConfig(size=64, rotation=0.0),
     optim=OptimConfig(batch_size=2, average_decay=0.99),
     steps=1800,
@@ -44,12 +44,12 @@ PHASE_ONE = PretrainConfig(
 PHASE_TWO = AdaptConfig(
     view=ViewConfig(size=64, rotation=0.0),
     weights=LossWeights(weight_adversarial_ab=5.0),
-    optim=OptimConfig(batch_size=4, learning_rate=4e-4, average_decay=0.99),
+    optim=OptimConfig(batch_size=4, learning_rate=4e-4, average_share=0.5),
     example_rate=3.0,
     steps=580,
 )
-"""Small pictures and a true winter far from the summer bear a stronger pull than photographs
-(decisions 0010 and 0012)."""
+"""Small pictures and a true winter far from the summer bear a stronger pull than photographs, but
+the players circle each other longer (decisions 0010, 0012 and 0032)."""
 FINISH = Finish.PHOTO
 """What a change of season and light wants. AUTO would take drawn scenes for drawings."""
 

@@ -307,6 +307,29 @@ def test_one_score_of_the_discriminator_sees_a_patch(layers, pixels):
     assert (int(seen.any(0).sum()), int(seen.any(1).sum())) == (pixels, pixels)
 
 
+def test_a_second_scale_of_the_discriminator_sees_the_picture_at_half_its_size():
+    networks = build_networks(tiny(discriminator_scales=2))
+    x = pictures(64, 48)
+    halved = x.reshape(2, 3, 32, 2, 24, 2).mean((3, 5))
+
+    fine, coarse = networks.score_b(x).split(1, dim=1)
+
+    assert torch.equal(fine, networks.discriminator_b(x))
+    (second,) = networks.coarser_discriminators_b
+    expected = second(halved)
+    assert (fine.shape, expected.shape) == ((2, 1, 14, 10), (2, 1, 6, 4))
+    torch.testing.assert_close(coarse[:, :, ::7, ::5], expected[:, :, ::3, ::2])
+    assert coarse.unique().numel() == expected.numel()
+
+
+def test_each_scale_of_the_discriminator_has_weights_of_its_own():
+    networks = build_networks(tiny(discriminator_scales=3))
+    scales = [networks.discriminator_b, *networks.coarser_discriminators_b]
+
+    assert len({num_weights(scale) for scale in scales}) == 1
+    assert len({scale[0].weight.sum().item() for scale in scales}) == 3
+
+
 def test_sampling_has_the_asked_mean_and_variance():
     shape = (1, 4, 200, 200)
     latent = Latent(mean=torch.full(shape, 1.5), log_variance=torch.full(shape, math.log(0.25)))

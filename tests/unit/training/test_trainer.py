@@ -212,14 +212,15 @@ def test_a_rate_of_0_changes_no_weight(make_trainer, make_batch):
     assert as_bytes(trainer.networks.state_dict()) == before
 
 
-def test_the_networks_for_use_are_the_moving_average(make_trainer, make_batch):
-    optim = OptimConfig(learning_rate=1e-2, average_decay=0.6)
+@pytest.mark.parametrize(("share", "lag"), [(1 / 3, 4), (1 / 2, 3), (1.0, 2)])
+def test_the_networks_for_use_are_the_moving_average(make_trainer, make_batch, share, lag):
+    optim = OptimConfig(learning_rate=1e-2, average_decay=0.6, average_share=share)
     trainer = make_trainer("one", optim=optim)
     by_hand = None
     for count in range(8):
         take_steps(trainer, make_batch, 1)
         now = trainer.networks.encoder_b[1].weight.detach().clone()
-        decay = min(0.6, (1 + count) / (4 + count))
+        decay = min(0.6, (1 + count) / (lag + count))
         by_hand = now if by_hand is None else decay * by_hand + (1 - decay) * now
 
     used = trainer.networks_for_use()
@@ -228,14 +229,19 @@ def test_the_networks_for_use_are_the_moving_average(make_trainer, make_batch):
     assert not torch.equal(used.encoder_b[1].weight, trainer.networks.encoder_b[1].weight)
 
 
-def test_the_networks_for_use_take_the_discriminator_as_it_stands(make_trainer, make_batch):
-    trainer = take_steps(make_trainer(), make_batch, 4)
-    used = trainer.networks_for_use()
-    averaged = trainer.average.module.discriminator_b.state_dict()
-    present = trainer.networks.discriminator_b.state_dict()
+@pytest.mark.parametrize("scale", ["discriminator_b", "coarser_discriminators_b"])
+def test_the_networks_for_use_take_the_discriminator_as_it_stands(
+    make_trainer, make_batch, tiny_network, scale
+):
+    network = dataclasses.replace(tiny_network, discriminator_scales=2, discriminator_layers=1)
+    trainer = take_steps(make_trainer(network=network), make_batch, 4)
+    used, averaged, present = (
+        as_bytes(networks.get_submodule(scale).state_dict())
+        for networks in (trainer.networks_for_use(), trainer.average.module, trainer.networks)
+    )
 
-    assert as_bytes(used.discriminator_b.state_dict()) == as_bytes(present)
-    assert as_bytes(averaged) != as_bytes(present)
+    assert used == present
+    assert averaged != present
 
 
 def test_the_networks_for_use_are_a_copy_ready_for_use(make_trainer, make_batch):
