@@ -1,9 +1,8 @@
 """The losses, one pure function for each equation.
 
-Legend: N batch, C channels, S scales of D_B, H W pixels, h w latent or patch grid. Every loss is a
-scalar.
-The paper writes sums; the authors' code and ours take means, so that the factors keep their meaning
-whatever the size of a picture.
+Legend: N batch, C channels, S scales of D_B, H W pixels, h w latent or patch grid.
+Every loss is a scalar. The paper writes sums; the authors' code and ours take means, so that the
+factors keep their meaning whatever the size of a picture.
 """
 
 from torch import Tensor
