@@ -15,6 +15,7 @@ table of them. Models and pictures that have to be made go to `ost-protocol/` (`
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +43,8 @@ from ostcli.workflows.pretrain import FolderFacts, pretrain
 
 Settings = TypeVar("Settings", PretrainConfig, AdaptConfig)
 
+PHASES = {"one": PretrainConfig(), "two": AdaptConfig()}
+"""Whose fields `--set` may name."""
 PHASE_ONE_STEPS = 1500
 NUM_SOURCES = 10
 SCENE_SEEDS = (0, 1, 2)
@@ -160,23 +163,50 @@ def changed(config: Settings, phase: str, settings: Sequence[str]) -> Settings:
     values = replace(config, precision=Precision.FP32).to_json()
     for setting in settings:
         path, _, value = setting.partition("=")
-        named, *parents, field = path.split(".")
-        if named != phase:
-            continue
-        place: Any = values
-        for parent in parents:
-            place = place[parent]
-        assert field in place, f"there is no setting {path}"
-        is_json = value[:1].isdigit() or value in ("true", "false", "null")
-        place[field] = json.loads(value) if is_json else value
+        named, _, field = path.partition(".")
+        if named == phase:
+            record, name = _place_of(field, values)
+            is_json = value[:1].isdigit() or value in ("true", "false", "null")
+            record[name] = json.loads(value) if is_json else value
     return type(config).from_json(values)
 
 
-def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> None:
+def known_setting(text: str) -> str:
+    """Return a setting as given.
+
+    Raises:
+        argparse.ArgumentTypeError: neither phase has a setting of that name.
+    """
+    path, equals, _ = text.partition("=")
+    phase, _, field = path.partition(".")
+    if phase not in PHASES or not equals:
+        raise argparse.ArgumentTypeError(f"{text} is not one.FIELD=VALUE or two.FIELD=VALUE")
+    try:
+        _place_of(field, PHASES[phase].to_json())
+    except KeyError as error:
+        raise argparse.ArgumentTypeError(f"there is no setting {path}") from error
+    return text
+
+
+def _place_of(field: str, values: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the record that holds a field such as network.padding, and the field's own name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    *parents, name = field.split(".")
+    for parent in parents:
+        values = values[parent] if isinstance(values[parent], dict) else {}
+    if name not in values:
+        raise KeyError(field)
+    return values, name
+
+
+def run_task(
+    name: str, task: Task, out: Path, library: Library, options: argparse.Namespace
+) -> None:
     """Train, adapt to each source, and write what it came to."""
     settings = options.settings
-    # Each set of settings and each budget has its own models.
-    library = Library(options.work / "store" / out.relative_to(options.out.parent))
     trained = pretrain(
         task.folder,
         lambda facts: changed(task.phase_one(facts), "one", settings),
@@ -208,6 +238,12 @@ def run_task(name: str, task: Task, out: Path, options: argparse.Namespace) -> N
     _save_small(result.sheet, out / f"{name}.webp")
     shutil.rmtree(made)
     (out / f"{name}.json").write_text(f"{json.dumps(record, indent=1)}\n", encoding="utf-8")
+
+
+def _library(work: Path, steps: int, settings: Sequence[str]) -> Library:
+    """Return where models are kept: each budget and each set of settings has its own."""
+    digest = hashlib.sha256(json.dumps(sorted(settings)).encode()).hexdigest()[:8]
+    return Library(work / "store" / f"{steps}-steps-{digest}")
 
 
 def _budget(
@@ -242,10 +278,15 @@ def write_summary(out: Path) -> None:
             f"{phase}: {cost['steps']} steps, {cost['tera_flop']} TFLOP."
             for phase, cost in (("I", record["phase_one"]), ("II", record["phase_two"]))
         )
+        accuracy = record["classifier_accuracy"]
         parts.append(
             f"## {path.stem}\n\n{record['num_pictures']} sources, each adapted to itself. {costs} "
-            f"The classifier is right on {record['classifier_accuracy']:.0%} of unseen pictures; "
-            f"`--finish auto` is {record['finish']}. [Sheet]({path.stem}.webp).\n\n"
+            + (
+                f"The classifier is right on {accuracy:.0%} of unseen pictures; "
+                if accuracy
+                else ""
+            )
+            + f"`--finish auto` is {record['finish']}. [Sheet]({path.stem}.webp).\n\n"
             + _table({way: Scores(**figures) for way, figures in record["scores"].items()})
         )
     (out / "README.md").write_text("\n".join(parts), encoding="utf-8")
@@ -313,25 +354,33 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where tables and sheets go")
     parser.add_argument("--work", type=Path, default=Path("ost-protocol"), help="models")
     parser.add_argument("--task", choices=TASKS, action="append", help="one task; all if not given")
-    parser.add_argument("--set", action="append", default=[], dest="settings", help="FIELD=VALUE")
     parser.add_argument(
-        "--steps", type=int, nargs="+", default=[PHASE_ONE_STEPS], help="of phase I; more: a curve"
+        "--set",
+        type=known_setting,
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="FIELD=VALUE",
+        help="one.FIELD of phase I or two.FIELD of phase II",
     )
+    parser.add_argument("--steps", type=int, nargs="+", help="of phase I; more: a curve")
     parser.add_argument("--count", type=int, default=NUM_SOURCES, help="sources of each task")
     options = parser.parse_args()
-    is_curve = len(options.steps) > 1
+    lengths = options.steps or [PHASE_ONE_STEPS]
+    is_curve = len(lengths) > 1
     tasks = options.task or ([TASK_OF_CURVE] if is_curve else TASKS)
-    if is_curve and any(name.startswith("scenes") for name in tasks):
-        parser.error("the drawn scenes are trained as ost demo trains: they have no curve")
-    for steps in options.steps:
+    if options.steps and any(name.startswith("scenes") for name in options.task or ()):
+        parser.error("the drawn scenes are trained as ost demo trains: leave out --steps")
+    for steps in lengths:
         out = options.out / f"{steps}-steps" if is_curve else options.out
         out.mkdir(parents=True, exist_ok=True)
         for name in tasks:
             if not (out / f"{name}.json").exists():
-                run_task(name, TASKS[name](options.data, options.work, steps), out, options)
+                task = TASKS[name](options.data, options.work, steps)
+                run_task(name, task, out, _library(options.work, steps, options.settings), options)
             write_summary(out)
             if is_curve:
-                write_curve(options.out, options.steps)
+                write_curve(options.out, lengths)
 
 
 if __name__ == "__main__":

@@ -425,8 +425,8 @@ class AdaptConfig(Config):
     (decision 0010)."""
     stroke_filter: float | None = None
     """Strength of the filter through which E_A sees pictures, so that strokes are lost on it: the
-    variance of a neighbourhood of which half is left; 0 for none. None for what example and folder
-    come to: 0.02 for a painting beside photographs, else 0. Authors: none (decision 0026)."""
+    variance at which half of a neighbourhood's contrast is left; 0 for none. None for what example
+    and folder come to: 0.02 for a painting beside photographs, else 0. Authors: none (0026)."""
     shared_learns: bool = True
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     folder_learns: bool = True

@@ -167,9 +167,10 @@ def evaluate(
         output.say(f'ost translate gives "{default}" unless told otherwise')
     if weights is None:
         output.say("no content, style, P(B) and KID without --weights")
+    by = f" by {result.by}" if result.by else ""
     measured = counted(result.num_pictures - len(result.failed), "picture")
     output.say(
-        f"{measured} measured in {duration(result.seconds)}; look at {result.sheet}, and at "
+        f"{measured} measured{by} in {duration(result.seconds)}; look at {result.sheet}, and at "
         f"{result.table} for the table"
     )
     check_failed(len(result.failed), result.num_pictures, "pictures could not be measured")

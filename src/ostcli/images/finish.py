@@ -41,10 +41,6 @@ def photo_finish(
     source: Image.Image,
     network_input: Image.Image,
     network_output: Image.Image,
-    *,
-    radius: int | None = None,
-    epsilon: float = EPSILON,
-    max_gain: float = MAX_GAIN,
 ) -> Image.Image:
     """Give the source the colours of the network's translation and keep its detail.
 
@@ -52,9 +48,7 @@ def photo_finish(
         source: the picture at full size, RGB.
         network_input: the same picture as the network saw it, RGB, h × w.
         network_output: its translation, RGB, h × w.
-        radius: of a neighbourhood, in pixels of what is fitted; None: `default_radius`.
-        epsilon: see `fit_local_colour`.
-        max_gain: see `fit_local_colour`.
+
     Returns:
         The recoloured source, RGB, at its full size.
     Raises:
@@ -62,14 +56,8 @@ def photo_finish(
     Source: He, Sun and Tang 2013; He and Sun 2015 (fit small, apply large).
     """
     small, target = (_for_fit(picture) for picture in (network_input, network_output))
-    coefficients = fit_local_colour(
-        small,
-        target,
-        radius=default_radius((small.shape[2], small.shape[1])) if radius is None else radius,
-        epsilon=epsilon,
-        max_gain=max_gain,
-    )
-    return apply_local_colour(source, coefficients)
+    radius = default_radius(network_input.size)
+    return apply_local_colour(source, fit_local_colour(small, target, radius=radius))
 
 
 def default_radius(size: tuple[int, int]) -> int:

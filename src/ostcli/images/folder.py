@@ -78,13 +78,16 @@ class PictureFolder:
         return digest.hexdigest()
 
 
-def open_folder(folder: Path, view: ViewConfig, on_event: OnEvent) -> PictureFolder:
+def open_folder(
+    folder: Path, view: ViewConfig, on_event: OnEvent, *, leave_out: Path | None = None
+) -> PictureFolder:
     """Decode every picture below a folder once; leave out, and name, those that cannot be read.
 
     Args:
         folder: searched recursively.
         view: says how many pixels the network sees.
         on_event: told of files of other suffixes, each picture that fails, and what was found.
+        leave_out: a folder below it that is not searched; it need not exist.
 
     Raises:
         InputError: there is no such folder, or no usable picture in it.
@@ -98,7 +101,7 @@ def open_folder(folder: Path, view: ViewConfig, on_event: OnEvent) -> PictureFol
     failed: list[tuple[Path, str]] = []
     memory_left = MEMORY_FOR_PICTURES
     with _decoders() as executor:
-        found = find_pictures([folder], on_event=on_event)
+        found = find_pictures([folder], leave_out=leave_out, on_event=on_event)
         for picture, decoded in zip(
             found, executor.map(lambda one: _try_decode(one.path, view), found), strict=True
         ):

@@ -18,6 +18,8 @@ FLAT = 3 / 255
 """A neighbourhood of the source that deviates by less is flat."""
 LEAST_FLAT = 0.1
 """Where less of a picture is flat than this share, its quietest neighbourhoods are taken."""
+WITHIN = 16
+"""Levels of 255 by which a pixel may differ from the truth and look the same, nearly."""
 DETAIL_RADIUS = 4
 """Half the side of the box whose mean is taken off for the detail of a picture, in pixels. A filter
 of its own: that of the network (`fine_detail`) would flatter it."""
@@ -45,10 +47,10 @@ def detail_size(image: Image.Image) -> float:
     return float(np.sqrt((detail * detail).mean()))
 
 
-def share_within(image: Image.Image, truth: Image.Image, levels: int = 16) -> float:
-    """Return the share of pixels within so many of 255 levels of the truth in every channel."""
+def share_within(image: Image.Image, truth: Image.Image) -> float:
+    """Return the share of pixels within 16 of 255 levels of the truth in every channel."""
     distance = np.abs(np.asarray(image, np.int16) - np.asarray(truth, np.int16))
-    return float((distance.max(-1) <= levels).mean())
+    return float((distance.max(-1) <= WITHIN).mean())
 
 
 def artefacts(image: Image.Image, source: Image.Image) -> float:

@@ -82,7 +82,8 @@ def phase_two_step(
         weights: the factors of the losses.
         pool_bb: history of reconstructions for D_B; changed by this call.
         pool_ab: history of translations for D_B; changed by this call.
-        generator: draws the latent noise and the pools' choices; on the CPU.
+        generator: draws the latent noise, the pools' choices, the light, and which patches are
+            compared; on the CPU.
         cycle: which ways round; the paper goes one way, the others are rows of Table 1.
         folder_learns: whether (1)–(3) and D_B's loss are computed; see `phase_two_table`.
         random_light: strength of the light in which E_B sees the folder's views for (1)–(3).

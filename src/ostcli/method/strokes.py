@@ -18,7 +18,8 @@ def without_strokes(pictures: Tensor, strength: float) -> Tensor:
 
     Args:
         pictures: at least 5 pixels a side. Shape (N, 3, H, W), range [-1, 1].
-        strength: the variance at which half of it is left; 0 returns the pictures as they are.
+        strength: the variance at which half of the contrast is left; 0 returns the pictures as they
+            are.
 
     Returns:
         Shape (N, 3, H, W), float32, range about [-1, 1].

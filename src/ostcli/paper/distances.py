@@ -76,13 +76,15 @@ def kernel_distance(results: Tensor, target: Tensor) -> float:
     Args:
         results, target: summaries of pictures, two of each at least. Shape (pictures, values).
     Raises:
-        ValueError: a single picture has no distribution.
+        ValueError: a single picture, or a target of pictures all alike, has no distribution.
     Source: Bińkowski et al. 2018, with our features in place of Inception's.
     """
     if min(len(results), len(target)) < 2:
         raise ValueError("KID needs two pictures on either side")
     mean, deviation = target.mean(0), target.std(0, correction=0)
     alive = deviation > LEAST_DEVIATION * deviation.median()
+    if not alive.any():
+        raise ValueError("KID needs pictures that differ")
     results, target = (
         ((each - mean)[:, alive] / deviation[alive]).clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         for each in (results, target)

@@ -1,6 +1,7 @@
 """The figures of a table's row, for one way of translating some pictures."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from statistics import mean
 
@@ -172,9 +173,9 @@ class Measured:
 
 
 def figures_of(pictures: Gathered, folder: Gathered) -> dict[str, float]:
-    """Return the figures of many pictures together; no KID where either is a single one."""
+    """Return the figures of many pictures together; no KID where there is no distribution."""
     figures = {"style": style_distance(pictures.grams, folder.grams)}
-    if min(len(pictures), len(folder)) > 1:
+    with suppress(ValueError):
         figures["kid"] = kernel_distance(pictures.summaries, folder.summaries)
     return figures
 

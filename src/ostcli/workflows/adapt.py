@@ -303,6 +303,7 @@ def _make_job(
         preview=lambda networks: preview_sheet(networks, shown, of_b, model.config.view, name),
         judge=lambda networks: judge_adaptation(
             networks,
+            model.networks,
             picture,
             model.folder_pictures,
             model.config,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ostcli.errors import ExitCode, InputError, PictureError, ResourceError, StoreError
-from ostcli.events import OnEvent, PictureDone, PictureFailed, PictureSkipped
+from ostcli.events import Note, OnEvent, PictureDone, PictureFailed, PictureSkipped
 from ostcli.images.encode import encode_picture
 from ostcli.images.find import FoundPicture
 from ostcli.images.read import Picture
@@ -106,6 +106,13 @@ def encoded(source: Picture, translator: Translator, suffix: str) -> bytes:
     """Return the file of a translation, with what else the source holds: alpha and EXIF."""
     result = translator.translate(source.image)
     return encode_picture(result, suffix, alpha=source.alpha, exif=source.exif)
+
+
+def tell_of_each(num_pictures: int, on_event: OnEvent) -> None:
+    """Say how often an adaptation comes, since only one is planned at a time."""
+    if num_pictures > 1:
+        text = f"each of the {num_pictures} pictures is adapted to by itself; the plan is for one"
+        on_event(Note(text=text))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from ostcli.config import AdaptConfig, DeviceChoice, Finish
-from ostcli.errors import InputError, PictureError, UsageError
+from ostcli.errors import InputError, PictureError, ResourceError, UsageError
 from ostcli.events import OnEvent, PictureDone, PictureFailed, ignore_events
 from ostcli.images.controls import Controls
 from ostcli.images.encode import encode_picture
@@ -31,7 +31,7 @@ from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.workflows.adapt import settings_for
-from ostcli.workflows.batch import want_of_memory_named
+from ostcli.workflows.batch import NoMemoryError, tell_of_each, want_of_memory_named
 from ostcli.workflows.bench import Bench, Perceptual
 from ostcli.workflows.stored import Model
 from ostcli.workflows.ways import (
@@ -67,6 +67,11 @@ class Yardsticks:
 class EvaluateResult:
     """What `evaluate` came to."""
 
+    by: str | None
+    """What translated: the adaptation, or the model that was adapted to each source; None for
+    translations made elsewhere."""
+    config: AdaptConfig | None
+    """Phase II's settings, as far as they are known."""
     scores: Mapping[str, Scores]
     """A row for each way of translating, the controls first."""
     pictures: Mapping[str, Mapping[str, PictureScores]]
@@ -123,16 +128,23 @@ def evaluate(
         The figures, or None if it was stopped.
 
     Raises:
-        UsageError: more than one way of translating is given, no folder of B is known, or
-            scikit-learn is not there.
+        UsageError: more than one way of translating is given, no folder of B is known, the model
+            carries no pictures to adapt by, or what features need is not there: weights,
+            scikit-learn.
         InputError: no source, no folder, no weights can be used.
         NotFoundError, DamagedError: see `open_model` and `open_adaptation`.
-        StoreError, ResourceError: `out` cannot be written.
+        StoreError: `out` cannot be written.
+        ResourceError: the disk is full, or there is not enough memory for any source.
     """
     if sum(each is not None for each in (translations, adaptation, model)) > 1:
         raise UsageError(
             "--translations, --adaptation and --model are three ways to translate",
             hint="give one of them",
+        )
+    if yardsticks.weights is None and (yardsticks.domain_a or yardsticks.held_out):
+        raise UsageError(
+            "--domain-a and --held-out are for what is measured by features",
+            hint="add --weights PATH, or leave them out",
         )
     prepare_arithmetic()
     began, out = monotonic(), Path(out)
@@ -140,17 +152,19 @@ def evaluate(
     found, missing = _find(sources, out, on_event)
     found = found[:count]
     if translations is not None:
-        way = made_already(Path(translations))
+        way = made_already(Path(translations), leave_out=out)
     elif model is None:
         way = by_one_adaptation(adaptation, library, where, on_event)
     else:
         way = adapted_each(model, config, library, where, on_event, should_stop)
     # All that can be wrong is found out before the work.
-    folder = _pictures_of(yardsticks.folder or way.folder, "--folder", on_event)
-    perceptual = _open_perceptual(yardsticks, found, on_event)
-    truths = Partners(yardsticks.truth) if yardsticks.truth else None
+    folder = _pictures_of(yardsticks.folder or way.folder, "--folder", out, on_event)
+    perceptual = _open_perceptual(yardsticks, found, out, on_event)
+    truths = Partners(yardsticks.truth, leave_out=out) if yardsticks.truth else None
     make_folder(out)
-    failed = list(missing)
+    if model is not None:
+        tell_of_each(len(found), on_event)
+    failed, num_without_memory = list(missing), 0
     if perceptual and not perceptual.look_at(folder, should_stop):
         return None
     bench = Bench(Controls(folder), truths, perceptual)
@@ -162,6 +176,7 @@ def evaluate(
                 bench.measure(each, source, way.make(each, source), way.finish_for(source))
         except InputError as error:
             reason = error.reason if isinstance(error, PictureError) else error.message
+            num_without_memory += isinstance(error, NoMemoryError)
             failed.append((each.path, reason))
             on_event(PictureFailed(path=each.path, reason=reason))
             continue
@@ -176,6 +191,11 @@ def evaluate(
                 num_pictures=len(found),
             )
         )
+    if num_without_memory == len(found):
+        raise ResourceError(
+            "there is not enough memory to measure any of the pictures",
+            hint="make them smaller, close other programs, or use --device cpu",
+        )
     if not bench.names:
         raise InputError("none of the pictures can be used", hint="they are named above")
     classifier = perceptual.classifier(bench.sources, on_event) if perceptual else None
@@ -184,6 +204,8 @@ def evaluate(
     if perceptual and len(perceptual.held_out):
         scores["real"] = real_scores(perceptual.held_out, perceptual.folder, classifier)
     result = EvaluateResult(
+        by=way.name,
+        config=way.config,
         scores=scores,
         pictures={
             path: {name: of_each[index] for name, (_, of_each) in rows.items()}
@@ -213,7 +235,7 @@ def values_of(result: EvaluateResult) -> dict[str, Any]:
 
 
 def _open_perceptual(
-    yardsticks: Yardsticks, found: Sequence[FoundPicture], on_event: OnEvent
+    yardsticks: Yardsticks, found: Sequence[FoundPicture], out: Path, on_event: OnEvent
 ) -> Perceptual | None:
     """Open everything that needs features; None without weights.
 
@@ -226,7 +248,12 @@ def _open_perceptual(
     perceptual = Perceptual(network=load_perceptual_network(yardsticks.weights))
     if yardsticks.domain_a:
         sources = {each.path.resolve() for each in found}  # None of them twice.
-        others = find_pictures([yardsticks.domain_a], on_event=on_event)
+        try:
+            others = find_pictures([yardsticks.domain_a], leave_out=out, on_event=on_event)
+        except PictureError as error:
+            raise InputError(
+                error.message, hint="give --domain-a with real pictures of A"
+            ) from error
         for path in (each.path for each in others if each.path.resolve() not in sources):
             try:
                 picture = seen(read_picture(path).image)
@@ -235,7 +262,7 @@ def _open_perceptual(
                 continue
             perceptual.more_of_a.add(perceptual.digest(picture))
     if yardsticks.held_out:
-        for picture in _pictures_of(yardsticks.held_out, "--held-out", on_event):
+        for picture in _pictures_of(yardsticks.held_out, "--held-out", out, on_event):
             perceptual.held_out.add(perceptual.digest(picture))
     return perceptual
 
@@ -258,7 +285,9 @@ def _find(
     return found, missing
 
 
-def _pictures_of(folder: Path | None, option: str, on_event: OnEvent) -> list[Image.Image]:
+def _pictures_of(
+    folder: Path | None, option: str, out: Path, on_event: OnEvent
+) -> list[Image.Image]:
     """Return real pictures of B.
 
     Raises:
@@ -270,7 +299,7 @@ def _pictures_of(folder: Path | None, option: str, on_event: OnEvent) -> list[Im
             "results are held against real pictures of B", hint=f"give {option} with some"
         )
     try:
-        return spread(open_folder(folder, SEEN, on_event), MOST_OF_FOLDER)
+        return spread(open_folder(folder, SEEN, on_event, leave_out=out), MOST_OF_FOLDER)
     except InputError as error:
         raise InputError(error.message, hint=f"give {option} with real pictures of B") from error
 

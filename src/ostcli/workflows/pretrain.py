@@ -165,9 +165,9 @@ def _known_texture(begun: Manifest | None, medium: Medium) -> float | None:
     if begun is None or not isinstance(texture, float):
         return told
     if told is not None and (told > PHOTO_GAP_LIMIT) != (texture > PHOTO_GAP_LIMIT):
-        taken = Medium.PAINTING if texture > PHOTO_GAP_LIMIT else Medium.PHOTOGRAPH
+        taken = "paintings" if texture > PHOTO_GAP_LIMIT else "photographs"
         raise UsageError(
-            f"{begun.name} was begun with --medium {taken}",
+            f"the pictures of {begun.name} were taken for {taken} when it was begun",
             hint="use --fresh to train anew, or another --name",
         )
     return texture  # A few more pictures change no setting.

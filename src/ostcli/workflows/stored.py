@@ -62,6 +62,8 @@ class Adaptation:
     name: str
     networks: Networks
     model_config: PretrainConfig
+    model_folder: str
+    """What the model was trained on; empty if that is not known."""
     config: AdaptConfig
     precision: Precision
     """The number format that its training settled on."""
@@ -148,6 +150,7 @@ def open_adaptation(
             stored, model_config.network, read_fact(manifest, "stroke_filter", float, 0.0)
         ),
         model_config=model_config,
+        model_folder=read_fact(manifest, "model_folder", str, ""),
         config=config,
         precision=read_fact(manifest, "precision", Precision, config.precision),
         finish=read_fact(manifest, "finish", Finish),
@@ -208,7 +211,7 @@ def parent_of(adaptation: Adaptation, library: Library) -> str:
     reason = f"the model of {adaptation.name} is gone, and adapting needs it"
     if name in library.names("model"):
         folder = library.manifest(name).facts.get("folder")
-        if folder and folder == manifest.facts.get("model_folder"):
+        if folder and folder == adaptation.model_folder:
             return name
         reason = (
             f"the model of {adaptation.name} is gone: {name} has the look of another folder now"

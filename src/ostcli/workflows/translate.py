@@ -32,6 +32,7 @@ from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.batch import (
     TranslatorFor,
     encoded,
+    tell_of_each,
     translate_each,
     want_of_memory_named,
 )
@@ -124,6 +125,7 @@ def translate(
     outputs = plan_outputs(found, folder, lambda path: suffix or suffix_for_source(path))
     translator_for: TranslatorFor
     if adapt_each:
+        tell_of_each(len(found), on_event)
         translator_for = _adapted_each(
             opened, library, finish, strength, where, steps, should_stop, on_event
         )

@@ -105,6 +105,7 @@ def judge_model(
 
 def judge_adaptation(
     networks: Networks,
+    before: Networks,
     example: Image.Image,
     pictures: Pictures,
     model: PretrainConfig,
@@ -118,6 +119,7 @@ def judge_adaptation(
 
     Args:
         networks: the weights for use.
+        before: the model that phase II began with; where D_B pulls, it has changed B's layers too.
         example: RGB.
         pictures: of B, or pieces of such.
         model: phase I's settings.
@@ -129,8 +131,8 @@ def judge_adaptation(
     """
     source = reduce_for_preview(example)
     made, unadapted = (
-        Translator(networks, path, model.view, finish=finish).translate(source)
-        for path in (networks.translate_ab, networks.reconstruct_bb)
+        Translator(owner, path, model.view, finish=finish).translate(source)
+        for owner, path in ((networks, networks.translate_ab), (before, before.reconstruct_bb))
     )
     folder = torch.stack([_fitted(one) for one in spread(pictures, NUM_HELD_AGAINST)])
     alike = most_alike(folder, _fitted(source)[None], config.share_alike)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from ostcli.config import AdaptConfig, Finish, ViewConfig
-from ostcli.errors import InputError, NotFoundError, PictureError
+from ostcli.errors import InputError, PictureError, UsageError
 from ostcli.events import Note, OnEvent
 from ostcli.images.find import FoundPicture, find_pictures
 from ostcli.images.folder import reduce_to_working_size
@@ -20,7 +20,7 @@ from ostcli.method.networks import Networks
 from ostcli.store.library import Library
 from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.finish import decide_finish
-from ostcli.workflows.stored import Model, open_adaptation, open_model, parent_of
+from ostcli.workflows.stored import Adaptation, Model, open_adaptation, open_model
 from ostcli.workflows.translator import Translator
 
 SEEN = ViewConfig()
@@ -36,6 +36,11 @@ Made = dict[str, Image.Image]
 class Way:
     """A way to get results for a source."""
 
+    name: str | None
+    """Of the adaptation, or of the model that is adapted to each source; None for results made
+    elsewhere."""
+    config: AdaptConfig | None
+    """Phase II's settings, as far as they are known."""
     make: Callable[[FoundPicture, Image.Image], Made]
     """From a source, as found and as seen."""
     folder: Path | None
@@ -49,12 +54,13 @@ class Partners:
 
     Args:
         folder: where they are, searched recursively.
+        leave_out: a folder below it that is not searched.
 
     Raises:
         InputError: there is no such folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, leave_out: Path | None = None) -> None:
         if not folder.is_dir():
             raise InputError(
                 f"{folder} is not a folder" if folder.exists() else f"{folder} does not exist",
@@ -63,7 +69,7 @@ class Partners:
         self._folder = folder
         self._by_place: dict[Path, list[Path]] = defaultdict(list)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        for found in find_pictures([folder]):
+        for found in find_pictures([folder], leave_out=leave_out):
             self._by_place[found.relative.with_suffix("")].append(found.path)
             self._by_stem[found.path.stem].append(found.path)
 
@@ -93,36 +99,53 @@ class Partners:
         return partner if same else partner.resize(picture.size, Image.Resampling.LANCZOS)
 
 
-def made_already(folder: Path) -> Way:
+def made_already(folder: Path, *, leave_out: Path) -> Way:
     """Take results that lie in a folder, by the names of the sources' files."""
-    partners = Partners(folder)
+    partners = Partners(folder, leave_out=leave_out)
 
     def make(found: FoundPicture, source: Image.Image) -> Made:
         return {"translation": partners.of(found, source)}
 
-    return Way(make=make, folder=None, finish_for=lambda _: None)
+    return Way(name=None, config=None, make=make, folder=None, finish_for=lambda _: None)
 
 
 def by_one_adaptation(
     name: str | None, library: Library, device: torch.device, on_event: OnEvent
 ) -> Way:
-    """Translate every source by one adaptation, and by its model unadapted if that is there."""
+    """Translate every source by one adaptation, and by the very model that it was made from."""
     opened = open_adaptation(name, library, on_event)
     networks, view = opened.networks.to(device), opened.model_config.view
-    model: Model | None = None
-    try:
-        model = open_model(parent_of(opened, library), library, on_event=on_event)
-    except NotFoundError:
-        text = f"the model of {opened.name} is gone, so there is no row of it unadapted"
+    before = _model_before(opened, library, on_event)
+    unadapted = before and before.to(device)
+    if unadapted is None:
+        text = (
+            f"the model of {opened.name} is gone, or was trained on since, so there is no row of "
+            "it unadapted"
+        )
         on_event(Note(text=text, warning=True))
-    unadapted = model and model.networks.to(device)
 
     def make(_: FoundPicture, source: Image.Image) -> Made:
         before = _unadapted(source, unadapted, view) if unadapted else {}
         return before | _adapted(source, networks, view)
 
-    folder = Path(model.folder) if model and model.folder else None
-    return Way(make=make, folder=folder, finish_for=lambda _: opened.finish)
+    folder = Path(opened.model_folder) if opened.model_folder else None
+    return Way(
+        name=opened.name,
+        config=opened.config,
+        make=make,
+        folder=folder,
+        finish_for=lambda _: opened.finish,
+    )
+
+
+def _model_before(adaptation: Adaptation, library: Library, on_event: OnEvent) -> Networks | None:
+    """Return the very model that an adaptation was made from, or None if it is not there."""
+    manifest = library.manifest(adaptation.name)
+    name = library.find_parent(manifest)
+    if name is None or manifest.parent is None:
+        return None
+    model = open_model(name, library, on_event=on_event)  # Its newest save, so it may differ.
+    return model.networks if model.parent.sha256 == manifest.parent.sha256 else None
 
 
 def adapted_each(
@@ -133,8 +156,17 @@ def adapted_each(
     on_event: OnEvent,
     should_stop: Callable[[], bool],
 ) -> Way:
-    """Adapt a model to every source by itself; translate by both."""
+    """Adapt a model to every source by itself; translate by both.
+
+    Raises:
+        UsageError: the model carries no pictures of B.
+    """
     model = open_model(name, library, on_event=on_event)
+    if not len(model.folder_pictures):
+        raise UsageError(
+            f"{model.name} was exported without pictures, so it cannot adapt by itself",
+            hint="import the model with its pictures",
+        )
     chosen = config if isinstance(config, AdaptConfig) else config(model)
     unadapted, view = copy.deepcopy(model.networks).to(device), model.config.view
 
@@ -146,7 +178,7 @@ def adapted_each(
         return Finish(decide_finish(source, model.texture, model.config.look)["finish"])
 
     folder = Path(model.folder) if model.folder else None
-    return Way(make=make, folder=folder, finish_for=finish_for)
+    return Way(name=model.name, config=chosen, make=make, folder=folder, finish_for=finish_for)
 
 
 def seen(image: Image.Image) -> Image.Image:

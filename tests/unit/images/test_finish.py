@@ -188,7 +188,7 @@ def test_photo_finish_recolours_the_source_at_its_own_size():
     small = picture(32, 48).resize((48, 32))
     large = small.resize((191, 127), Image.Resampling.BICUBIC)
     darker = small.point(lambda value: value // 2)
-    result = photo_finish(large, small, darker, radius=3, epsilon=1e-6)
+    result = photo_finish(large, small, darker)
     assert result.size == large.size
     assert np.abs(np.array(result) - np.array(large) / 2.0).mean() < 2
 

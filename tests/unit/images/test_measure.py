@@ -50,7 +50,6 @@ def test_a_pixel_is_within_if_all_its_channels_are():
     truth = colours((0, 0, 0), (100, 100, 100), (200, 200, 200), (9, 9, 9))
     image = colours((16, 0, 0), (100, 117, 100), (190, 210, 200), (9, 9, 9))
     assert share_within(image, truth) == 0.75
-    assert share_within(image, truth, levels=9) == 0.25
 
 
 def test_detail_is_the_same_in_another_light_and_opposite_in_a_negative(landscape):

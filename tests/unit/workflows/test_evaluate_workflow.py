@@ -1,6 +1,7 @@
 """`evaluate` on tiny networks: every way to translate, beside the controls."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,20 @@ from PIL import Image
 from torchvision.models import squeezenet1_0
 
 from ostcli.config import Finish
-from ostcli.errors import InputError, PictureError, TrainingFailedError, UsageError
+from ostcli.errors import (
+    InputError,
+    PictureError,
+    ResourceError,
+    TrainingFailedError,
+    UsageError,
+)
 from ostcli.events import Collected, Note, PictureDone, PictureFailed
 from ostcli.images.find import FoundPicture
+from ostcli.store.exchange import export_file
+from ostcli.store.library import Library
 from ostcli.workflows import bench, ways
 from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
+from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.ways import Partners
 
 CONTROLS = ["identity", "grey", "colour_match", "mean_of_folder", "nearest_in_folder"]
@@ -125,14 +135,47 @@ def test_each_picture_has_its_own_figures(trained, sources, out):
     assert result.scores["network"].artefacts == pytest.approx(sum(figures) / 3)
 
 
-def test_the_model_may_be_gone(trained, sources, out, snow):
+def test_the_model_may_be_gone(trained, sources, out):
     trained.remove("snow")
     heard = Collected()
-    result = evaluate(
-        sources, yardsticks=Yardsticks(folder=snow), library=trained, out=out, on_event=heard
-    )
+    result = evaluate(sources, library=trained, out=out, on_event=heard)
     assert list(result.scores) == [*CONTROLS, "network", "finished"]
     assert any("is gone" in note.text for note in heard.of(Note))
+
+
+def test_a_model_that_was_trained_on_is_not_the_one_before_the_adaptation(
+    trained, sources, out, snow, phase_one
+):
+    longer = replace(phase_one, steps=phase_one.steps + 2)
+    assert pretrain(snow, longer, name="snow", library=trained).finished
+    heard = Collected()
+    result = evaluate(sources, library=trained, out=out, on_event=heard)
+    assert list(result.scores) == [*CONTROLS, "network", "finished"]
+    assert any("trained on since" in note.text for note in heard.of(Note))
+
+
+def test_it_says_what_was_measured(trained, sources, out, darker, snow, phase_two):
+    by_adaptation = evaluate(sources, library=trained, out=out)
+    assert (by_adaptation.by, by_adaptation.config) == ("snow+meadow", phase_two)
+    heard = Collected()
+    by_model = evaluate(
+        sources, model="snow", config=phase_two, library=trained, out=out, on_event=heard
+    )
+    assert (by_model.by, by_model.config) == ("snow", phase_two)
+    assert any("each of the 3 pictures" in note.text for note in heard.of(Note))
+    elsewhere = evaluate(
+        sources, translations=darker, yardsticks=Yardsticks(folder=snow), library=trained, out=out
+    )
+    assert elsewhere.by is elsewhere.config is None
+
+
+def test_a_model_without_pictures_is_refused_before_the_work(trained, sources, out, tmp_path):
+    bare = tmp_path / "bare.safetensors"
+    export_file(trained, "snow", bare, with_pictures=False)
+    with pytest.raises(UsageError, match="without pictures") as refused:
+        evaluate(sources, model=str(bare), library=Library(tmp_path / "other"), out=out)
+    assert "import" in refused.value.hint
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -156,6 +199,35 @@ def test_a_single_picture_of_a_look_has_no_probability(trained, sources, out, sn
     assert any("two pictures" in note.text for note in heard.of(Note))
 
 
+def test_a_folder_of_one_picture_twice_has_no_kernel_distance(
+    trained, sources, out, snow, weights, tmp_path
+):
+    alike = tmp_path / "alike"
+    alike.mkdir()
+    for name in ("a.png", "b.png"):
+        (alike / name).write_bytes((snow / "0.png").read_bytes())
+    yardsticks = Yardsticks(folder=alike, weights=weights)
+    result = evaluate(sources, library=trained, out=out, yardsticks=yardsticks)
+    assert result.scores["network"].kid is None
+    assert "NaN" not in (out / "scores.json").read_text()
+
+
+@pytest.mark.parametrize("option", ["domain_a", "held_out"])
+def test_what_needs_features_is_refused_without_weights(trained, sources, out, snow, option):
+    with pytest.raises(UsageError, match="features"):
+        evaluate(sources, library=trained, out=out, yardsticks=Yardsticks(**{option: snow}))
+
+
+@pytest.mark.parametrize("option", ["domain_a", "held_out", "folder"])
+def test_a_folder_that_is_not_there_is_named_with_its_option(
+    trained, sources, out, weights, option
+):
+    yardsticks = Yardsticks(weights=weights, **{option: out / "nowhere"})
+    with pytest.raises(InputError, match="nowhere") as refused:
+        evaluate(sources, library=trained, out=out, yardsticks=yardsticks)
+    assert f"--{option.replace('_', '-')}" in refused.value.hint
+
+
 def test_sources_among_the_pictures_of_a_are_not_counted_twice(
     trained, sources, out, snow, weights
 ):
@@ -175,6 +247,19 @@ def test_its_own_sheet_is_no_source(trained, sources, snow):
     assert (result.num_pictures, result.failed) == (3, ())
 
 
+def test_its_own_sheet_is_no_picture_of_either_look(trained, sources, darker, snow, weights):
+    def measured(out):
+        yardsticks = Yardsticks(
+            folder=snow, domain_a=darker, held_out=snow, truth=darker, weights=weights
+        )
+        return evaluate(sources, library=trained, yardsticks=yardsticks, out=out)
+
+    for folder in (snow, darker):
+        first = measured(folder / "evaluation")
+        again = measured(folder / "evaluation")
+        assert (again.num_folder, again.scores) == (first.num_folder, first.scores)
+
+
 def test_training_that_fails_on_one_source_does_not_stop_the_others(
     trained, sources, out, monkeypatch, phase_two
 ):
@@ -192,6 +277,17 @@ def test_training_that_fails_on_one_source_does_not_stop_the_others(
     result = evaluate(sources, model="snow", config=phase_two, library=trained, out=out)
     assert [path.name for path, _ in result.failed] == ["00.png", "01.png"]
     assert len(result.pictures) == 1
+
+
+def test_too_little_memory_for_any_source_is_said_as_that(
+    trained, sources, out, monkeypatch, phase_two
+):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(ways, "adapt_in_memory", full)
+    with pytest.raises(ResourceError, match="memory"):
+        evaluate(sources, model="snow", config=phase_two, library=trained, out=out)
 
 
 def test_a_source_that_fails_half_way_leaves_no_half_of_its_figures(

@@ -350,7 +350,7 @@ def test_what_the_pictures_are_can_be_told_and_stays(
     assert learn(winter, small).finished
     assert learn(winter, small, medium=medium).finished
     other = ({*Medium} - {Medium.AUTO, medium}).pop()
-    with pytest.raises(UsageError, match=f"winter was begun with --medium {medium}"):
+    with pytest.raises(UsageError, match=f"winter were taken for {medium}s"):
         learn(winter, small, medium=other)
 
 

@@ -16,11 +16,11 @@ SIXTY_STEPS = AdaptConfig(steps=60)
 
 
 class Along(torch.nn.Module):
-    """Networks whose paths are functions of pictures; T_BB does nothing unless told."""
+    """Networks whose paths are functions of pictures."""
 
     multiple = 4
 
-    def __init__(self, translate_ab=None, reconstruct_bb=lambda x: x):
+    def __init__(self, translate_ab=None, reconstruct_bb=None):
         super().__init__()
         self.translate_ab = translate_ab
         self.reconstruct_bb = reconstruct_bb
@@ -108,7 +108,8 @@ def judged(
     num_pictures=FEW_PICTURES,
 ):
     return judge_adaptation(
-        Along(path, unadapted),
+        Along(path),
+        Along(reconstruct_bb=unadapted),
         example,
         folder,
         model,
