@@ -1,1 +1,4 @@
-"""What a user asks for, end to end: pretrain, adapt, translate, evaluate, demo. No terminal, no exit."""
+"""What a user asks for, end to end: pretrain, adapt, translate, evaluate, demo.
+
+No terminal, no exit.
+"""
