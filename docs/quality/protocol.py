@@ -283,7 +283,7 @@ def write_summary(out: Path) -> None:
             f"## {path.stem}\n\n{record['num_pictures']} sources, each adapted to itself. {costs} "
             + (
                 f"The classifier is right on {accuracy:.0%} of unseen pictures; "
-                if accuracy
+                if accuracy is not None
                 else ""
             )
             + f"`--finish auto` is {record['finish']}. [Sheet]({path.stem}.webp).\n\n"

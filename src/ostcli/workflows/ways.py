@@ -125,8 +125,8 @@ def by_one_adaptation(
         on_event(Note(text=text, warning=True))
 
     def make(_: FoundPicture, source: Image.Image) -> Made:
-        before = _unadapted(source, unadapted, view) if unadapted else {}
-        return before | _adapted(source, networks, view)
+        made = _unadapted(source, unadapted, view) if unadapted else {}
+        return made | _adapted(source, networks, view)
 
     folder = Path(opened.model_folder) if opened.model_folder else None
     return Way(
