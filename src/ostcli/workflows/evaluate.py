@@ -32,7 +32,7 @@ from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.workflows.adapt import settings_for
 from ostcli.workflows.batch import NoMemoryError, tell_of_each, want_of_memory_named
-from ostcli.workflows.bench import Bench, Perceptual
+from ostcli.workflows.scoring import Perceptual, Scoring
 from ostcli.workflows.stored import Model
 from ostcli.workflows.ways import (
     SEEN,
@@ -167,13 +167,13 @@ def evaluate(
     failed, num_without_memory = list(missing), 0
     if perceptual and not perceptual.look_at(folder, should_stop):
         return None
-    bench = Bench(Controls(folder), truths, perceptual)
+    scoring = Scoring(Controls(folder), truths, perceptual)
     for index, each in enumerate(found, start=1):
         at = monotonic()
         try:
             with want_of_memory_named(each.path):
                 source = seen(read_picture(each.path).image)
-                bench.measure(each, source, way.make(each, source), way.finish_for(source))
+                scoring.measure(each, source, way.make(each, source), way.finish_for(source))
         except InputError as error:
             reason = error.reason if isinstance(error, PictureError) else error.message
             num_without_memory += isinstance(error, NoMemoryError)
@@ -196,10 +196,10 @@ def evaluate(
             "there is not enough memory to measure any of the pictures",
             hint="make them smaller, close other programs, or use --device cpu",
         )
-    if not bench.names:
+    if not scoring.names:
         raise InputError("none of the pictures can be used", hint="they are named above")
-    classifier = perceptual.classifier(bench.sources, on_event) if perceptual else None
-    rows = bench.rows(classifier)
+    classifier = perceptual.classifier(scoring.sources, on_event) if perceptual else None
+    rows = scoring.rows(classifier)
     scores = {name: together for name, (together, _) in rows.items()}
     if perceptual and len(perceptual.held_out):
         scores["real"] = real_scores(perceptual.held_out, perceptual.folder, classifier)
@@ -209,18 +209,18 @@ def evaluate(
         scores=scores,
         pictures={
             path: {name: of_each[index] for name, (_, of_each) in rows.items()}
-            for index, path in enumerate(bench.names)
+            for index, path in enumerate(scoring.names)
         },
         failed=tuple(failed),
         classifier_accuracy=classifier.accuracy if classifier else None,
-        finish=Finish(mode(bench.finishes)) if bench.finishes else None,
+        finish=Finish(mode(scoring.finishes)) if scoring.finishes else None,
         num_pictures=len(found) + len(missing),
         num_folder=len(folder),
         sheet=out / "sheet.webp",
         table=out / "scores.md",
         seconds=round(monotonic() - began, 1),
     )
-    _write(result, bench)
+    _write(result, scoring)
     return result
 
 
@@ -304,10 +304,10 @@ def _pictures_of(
         raise InputError(error.message, hint=f"give {option} with real pictures of B") from error
 
 
-def _write(result: EvaluateResult, bench: Bench) -> None:
+def _write(result: EvaluateResult, scoring: Scoring) -> None:
     figures = known_figures(list(result.scores.values()))
     headings, rows = table_of_scores(result.scores, figures)
     write_file(result.table, markdown_table(headings, rows).encode())
     as_json = json.dumps(values_of(result), indent=2)
     write_file(result.table.with_suffix(".json"), f"{as_json}\n".encode())
-    write_file(result.sheet, encode_picture(bench.sheet(), result.sheet.suffix))
+    write_file(result.sheet, encode_picture(scoring.sheet(), result.sheet.suffix))

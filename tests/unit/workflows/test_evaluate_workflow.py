@@ -21,7 +21,7 @@ from ostcli.events import Collected, Note, PictureDone, PictureFailed
 from ostcli.images.find import FoundPicture
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
-from ostcli.workflows import bench, ways
+from ostcli.workflows import scoring, ways
 from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
 from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.ways import Partners
@@ -293,7 +293,7 @@ def test_too_little_memory_for_any_source_is_said_as_that(
 def test_a_source_that_fails_half_way_leaves_no_half_of_its_figures(
     trained, sources, out, monkeypatch
 ):
-    measure, calls = bench.measure, []
+    measure, calls = scoring.measure, []
 
     def full_at_the_third(*given, **options):
         calls.append(given)
@@ -301,7 +301,7 @@ def test_a_source_that_fails_half_way_leaves_no_half_of_its_figures(
             raise MemoryError
         return measure(*given, **options)
 
-    monkeypatch.setattr(bench, "measure", full_at_the_third)
+    monkeypatch.setattr(scoring, "measure", full_at_the_third)
     result = evaluate(sources, library=trained, out=out)
     assert [path.name for path, _ in result.failed] == ["00.png"]
     assert [len(rows) for rows in result.pictures.values()] == [len(CONTROLS + NETWORKS)] * 2
@@ -324,7 +324,7 @@ def test_a_missing_source_is_named_and_the_others_go_on(trained, sources, out):
 
 
 def test_many_sources_fit_on_the_sheet(trained, sources, out, monkeypatch):
-    monkeypatch.setattr(bench, "MOST_SHOWN", 2)
+    monkeypatch.setattr(scoring, "MOST_SHOWN", 2)
     result = evaluate(sources, library=trained, out=out)
     assert len(result.pictures) == 3
     with Image.open(result.sheet) as sheet:

@@ -1,4 +1,4 @@
-"""The bench of `ost evaluate`: results of one source after another, beside the controls."""
+"""The scoring of `ost evaluate`: results of one source after another, beside the controls."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ class Perceptual:
         return train_classifier(torch.cat(of_a), self.folder.summaries)
 
 
-class Bench:
+class Scoring:
     """Measures every result of each source; keeps figures, and small pictures for a sheet.
 
     Args:
