@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
 from ostcli.method.colour import from_opponent
+from ostcli.method.convolution import NarrowConv2d, WideConv2d
 from ostcli.method.detail import fine_detail
 from ostcli.method.strokes import without_strokes
 
@@ -73,11 +74,11 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
+            WideConv2d(channels),
             nn.InstanceNorm2d(channels),
             nn.ReLU(),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(channels, channels, 3),
+            WideConv2d(channels),
             nn.InstanceNorm2d(channels),
         )
 
@@ -258,7 +259,7 @@ def _first_layer(config: NetworkConfig) -> list[nn.Module]:
 
 def _last_layer(config: NetworkConfig) -> list[nn.Module]:
     planes = 6 if config.detail_radius else 3
-    return [nn.ReflectionPad2d(3), nn.Conv2d(config.width, planes, 7)]
+    return [nn.ReflectionPad2d(3), NarrowConv2d(config.width, planes, 7)]
 
 
 def _picture(planes: Tensor, detail: Tensor | None) -> Tensor:

@@ -29,6 +29,8 @@ NUM_SCALES = 3
 """At most; each half as large as the one before, as long as it holds a patch."""
 NUM_PROJECTIONS = 32
 """Random directions at each scale."""
+MOST_ALONG = 64
+"""Places along the short side of a picture at which patches are taken, at most (decision 0037)."""
 GRID = 16
 """Places across a picture at which `most_alike` compares brightness."""
 
@@ -74,11 +76,11 @@ def patch_distance(pictures: Tensor, target: Tensor, generator: torch.Generator)
     distances: list[Tensor] = []
     for level, wanted_level in zip(_pyramid(pictures), _pyramid(target), strict=False):
         directions = _draw_directions(SIZE, generator)
-        values = _flat(_project(level, directions))  # (P, places)
+        values = _flat(_project(level, directions, generator))  # (P, places)
         with torch.no_grad():
-            wanted = _flat(_project(wanted_level, directions))
+            wanted = _flat(_project(wanted_level, directions, generator))
             places = torch.randint(wanted.shape[1], (values.shape[1],), generator=generator)
-            wanted = wanted[:, places.to(wanted.device)].sort(1).values
+            wanted = wanted.index_select(1, places.to(wanted.device)).sort(1).values
         distances.append((values.sort(1).values - wanted).abs().mean())
     return torch.stack(distances).mean()
 
@@ -114,10 +116,10 @@ def _relative_gram_distance(
 ) -> Tensor:
     directions = _draw_directions(size, generator, num_centred=NUM_PROJECTIONS // 2)
     with torch.no_grad():
-        responses = _project(target, directions)
+        responses = _project(target, directions, generator)
         strength = responses.square().mean((0, 2, 3), keepdim=True).sqrt() + FLAT
         wanted = _gram_matrix(responses / strength)
-    gram = _gram_matrix(_project(pictures, directions) / strength)
+    gram = _gram_matrix(_project(pictures, directions, generator) / strength)
     distance: Tensor = (gram - wanted).norm() / wanted.norm()
     return distance
 
@@ -143,9 +145,16 @@ def _draw_directions(size: int, generator: torch.Generator, num_centred: int = 0
     return F.normalize(directions.flatten(1)).reshape_as(directions)
 
 
-def _project(pictures: Tensor, directions: Tensor) -> Tensor:
+def _project(pictures: Tensor, directions: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the responses of patches to directions, (N, P, h, w).
+
+    Patches overlap, so in a large picture every second place, or third …, tells nearly as much.
+    """
+    num_along = min(pictures.shape[2:]) - directions.shape[-1] + 1
+    stride = math.ceil(num_along / MOST_ALONG)
+    down, right = torch.randint(stride, (2,), generator=generator).tolist()
     with torch.autocast(pictures.device.type, enabled=False):  # Losses are computed in float32.
-        return F.conv2d(pictures, directions.to(pictures))
+        return F.conv2d(pictures[:, :, down:, right:], directions.to(pictures), stride=stride)
 
 
 def _flat(responses: Tensor) -> Tensor:

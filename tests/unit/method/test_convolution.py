@@ -1,0 +1,100 @@
+"""Convolutions in other forms: torch's own results and gradients, to rounding."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ostcli.method import convolution
+from ostcli.method.convolution import NarrowConv2d, WideConv2d
+
+
+def noise(seed, *shape, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=dtype)
+
+
+def results(form, layer, x):
+    """Return what a form of a layer gives, and the gradients of x and of the layer's weights."""
+    x = x.clone().requires_grad_()
+    y = form(x)
+    gradient = noise(9, *y.shape).to(y.dtype)
+    return [y, *torch.autograd.grad(y, (x, layer.weight, layer.bias), gradient)]
+
+
+def plain(layer):
+    return lambda x: F.conv2d(x, layer.weight, layer.bias)
+
+
+def off(one, other):
+    """Return the relative difference of two tensors."""
+    return float(((one.double() - other.double()).norm() / other.double().norm()).detach())
+
+
+@pytest.mark.parametrize(("channels", "side"), [(3, 7), (6, 7), (1, 3), (2, 1)])
+@pytest.mark.parametrize("size", [(20, 31), (8, 7)])
+def test_few_channels_come_out_as_of_any_convolution(channels, side, size):
+    torch.manual_seed(0)
+    layer = NarrowConv2d(8, channels, side)
+    x = noise(1, 2, 8, *size)
+    for actual, expected in zip(
+        results(layer, layer, x), results(plain(layer), layer, x), strict=True
+    ):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_few_channels_are_summed_in_float32():
+    torch.manual_seed(0)
+    layer, x = NarrowConv2d(32, 3, 7), noise(1, 1, 32, 40, 40)
+    with torch.autocast("cpu", torch.bfloat16):
+        actual, torchs_own = layer(x), plain(layer)(x)
+    assert actual.dtype == torch.float32
+    exact = plain(layer)(x)
+    assert off(actual, exact) < 1.1 * off(torchs_own, exact)
+
+
+@pytest.fixture
+def wide(monkeypatch):
+    """A layer small enough for tests that takes Winograd's form in bf16."""
+    monkeypatch.setattr(convolution, "LEAST_CHANNELS", 8)
+    monkeypatch.setattr(convolution, "LEAST_PLACES", 16)
+    torch.manual_seed(0)
+    return WideConv2d(8)
+
+
+@pytest.mark.parametrize("size", [(6, 6), (18, 12), (4, 26)])
+def test_winograds_form_is_the_convolution(wide, size):
+    x = noise(1, 2, 8, *size, dtype=torch.float64)
+    wide.double()
+
+    def form(x):
+        return convolution._Winograd.apply(x, wide.weight) + wide.bias[:, None, None]
+
+    for actual, expected in zip(results(form, wide, x), results(plain(wide), wide, x), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
+
+
+def test_bf16_takes_winograds_form_and_is_nearly_as_exact_as_torchs_own(wide, monkeypatch):
+    x, asked = noise(1, 2, 8, 34, 34), []
+    apply = convolution._Winograd.apply
+    monkeypatch.setattr(
+        convolution._Winograd, "apply", lambda *given: asked.append(1) or apply(*given)
+    )
+    exact = results(plain(wide), wide, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, torchs_own = results(wide, wide, x), results(plain(wide), wide, x)
+    assert asked
+    assert ours[0].dtype == torchs_own[0].dtype
+    for one, other, truth in zip(ours, torchs_own, exact, strict=True):
+        assert off(one, truth) < max(4 * off(other, truth), 0.02)
+
+
+@pytest.mark.parametrize("size", [(17, 18), (18, 17), (5, 5)])
+def test_odd_sides_and_small_pictures_are_left_to_torch(wide, size):
+    x = noise(1, 1, 8, *size)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(wide(x), plain(wide)(x))
+
+
+def test_float32_is_left_to_torch(wide):
+    x = noise(1, 1, 8, 18, 18)
+    assert torch.equal(wide(x), plain(wide)(x))
