@@ -15,6 +15,7 @@ import typer
 from ostcli import __version__
 from ostcli.cli import models
 from ostcli.cli.adapt import adapt
+from ostcli.cli.bench import bench
 from ostcli.cli.demo import demo
 from ostcli.cli.evaluate import evaluate
 from ostcli.cli.pretrain import pretrain
@@ -38,6 +39,7 @@ app.command()(adapt)
 app.command()(translate)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(bench)
 app.add_typer(models.app, name="models")
 
 
