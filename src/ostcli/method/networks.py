@@ -9,6 +9,7 @@ computed in it.
 
 import copy
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -55,15 +56,18 @@ class Latent:
         """The likeliest code: the mean."""
         return Code(self.mean, self.detail)
 
-    def sample(self, generator: torch.Generator) -> Code:
+    def sample(self, generator: torch.Generator, num_examples: int = 1) -> Code:
         """Draw z ~ N(mean, variance); the mean itself in the deterministic form.
 
         Args:
             generator: on the CPU, so that a seed means the same on every device.
+            num_examples: whose latents follow one another; all get the same noise.
         """
         if self.log_variance is None:
             return self.mode
-        noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
+        num, *shape = self.mean.shape
+        drawn = torch.randn((num // num_examples, *shape), generator=generator)
+        noise = drawn.to(self.mean).repeat(num_examples, 1, 1, 1)
         return Code(self.mean + torch.exp(0.5 * self.log_variance) * noise, self.detail)
 
 
@@ -229,6 +233,41 @@ class Networks(nn.Module):
     def translate_ba(self, pictures: Tensor) -> Tensor:
         """T_BA, with the latent's mean."""
         return self.decode_a(self.encode_b(pictures).mode)
+
+
+class _Each(nn.Module):
+    """A layer of several examples, each with weights of its own.
+
+    Args:
+        layers: one of each example.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module | None]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layer for layer in layers if layer is not None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (K · N, …) in and out: the first N through the first layer, and so on."""
+        parts = x.chunk(len(self.layers))
+        return torch.cat([layer(part) for layer, part in zip(self.layers, parts, strict=True)])
+
+
+def side_by_side(networks: Sequence[Networks]) -> Networks:
+    """Join the networks of several examples that have the same B: A's layers are theirs, in turn.
+
+    Args:
+        networks: with A's layers, of one stroke filter; those of B and the shared ones are taken
+            from the first.
+
+    Returns:
+        Networks on the very weights of the given ones, for views of one example after another.
+    """
+    first = networks[0]
+    joined = copy.copy(first)
+    joined._modules = dict(first._modules)  # The copy's own, so that the first keeps its layers.
+    joined.encoder_a = _Each(one.encoder_a for one in networks)
+    joined.decoder_a = _Each(one.decoder_a for one in networks)
+    return joined
 
 
 def build_networks(

@@ -3,7 +3,7 @@
 Legend: x_a views of the example, x_b views of the folder, (N, 3, H, W), range [-1, 1].
 """
 
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -91,65 +91,145 @@ def phase_two_step(
 
     Source: Benaim & Wolf 2018, eq. (4)–(6), with (1)–(3) going on beside them.
     """
-    every_b, x_b = x_b, x_b[: len(x_a)]
-    folder = None
-    if folder_learns:
-        folder = phase_one_step(
-            networks,
-            x_b,
-            weights=weights,
-            pool_bb=pool_bb,
-            generator=generator,
-            random_light=random_light,
-        )
-    latent_a = networks.encode_a(x_a)
-    code_a = latent_a.sample(generator)
-    recon_aa, trans_ab = networks.decode_both(code_a)
-
-    rec_a = reconstruction_loss(recon_aa, x_a)  # (4)
-    pictures = {"x_a": x_a, "recon_aa": recon_aa, "trans_ab": trans_ab}
-    cycles = {}
-    if cycle is not Cycle.NONE:
-        cycle_aba = networks.decode_a(networks.encode_b(trans_ab).sample(generator))
-        cycles["cycle_a"] = reconstruction_loss(cycle_aba, x_a)  # (5)
-        pictures["cycle_aba"] = cycle_aba
-    if cycle is Cycle.TWO_WAY:
-        trans_ba = networks.decode_a(networks.encode_b(x_b).sample(generator))
-        cycle_bab = networks.decode_b(networks.encode_a(trans_ba).sample(generator))
-        cycles["cycle_b"] = reconstruction_loss(cycle_bab, x_b)
-    losses = {"rec_a": rec_a, **cycles}
-    example = weights.weight_reconstruction_a * rec_a + weights.weight_cycle * sum(cycles.values())
-    if folder_learns or weights.weight_adversarial_ab:
-        losses["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
-        example = example + weights.weight_adversarial_ab * losses["gan_ab"]
-    if weights.holds_patches:
-        alike_b = most_alike(every_b, x_a, share_alike)  # decision 0025
-    if weights.weight_patch_ab:
-        losses["patch_ab"] = patch_distance(trans_ab, alike_b, generator)  # decision 0016
-        example = example + weights.weight_patch_ab * losses["patch_ab"]
-    if weights.weight_gram_ab:
-        losses["gram_ab"] = gram_distance(trans_ab, alike_b, generator)  # decision 0028
-        example = example + weights.weight_gram_ab * losses["gram_ab"]
-    if folder is None:
-        return StepRecord(
-            losses=losses,
-            totals={EXAMPLE: example},
-            pictures=pictures,
-            scores_b=None,
-            latent_spread=latent_a.mean.std(),
-            flat_error=flat_error(x_a),
-        )
-
+    settings = _OfExample(weights, cycle, share_alike, is_scored=folder_learns)
+    if not folder_learns:
+        [alone] = settings.steps(networks, x_a, x_b, 1, generator)
+        return alone
+    folder = phase_one_step(
+        networks,
+        x_b[: len(x_a)],
+        weights=weights,
+        pool_bb=pool_bb,
+        generator=generator,
+        random_light=random_light,
+    )
+    [example] = settings.steps(networks, x_a, x_b, 1, generator)
     assert folder.scores_b is not None
-    old_ab = pool_ab.exchange(trans_ab.detach(), generator)
+    old_ab = pool_ab.exchange(example.pictures["trans_ab"].detach(), generator)
     dis_ab = discriminator_loss(folder.scores_b, networks.score_b(old_ab))
     return replace(
         folder,
-        losses={**folder.losses, **losses, "dis_ab": dis_ab},
+        losses={**folder.losses, **example.losses, "dis_ab": dis_ab},
         totals={
-            EXAMPLE: example,
+            EXAMPLE: example.totals[EXAMPLE],
             FOLDER: folder.totals[FOLDER],
             DISCRIMINATOR: folder.totals[DISCRIMINATOR] + dis_ab,
         },
-        pictures={**folder.pictures, **pictures},
+        pictures={**folder.pictures, **example.pictures},
     )
+
+
+def phase_two_steps(
+    networks: Networks,
+    x_a: Tensor,
+    x_b: Tensor,
+    num_examples: int,
+    *,
+    weights: LossWeights,
+    generator: torch.Generator,
+    cycle: Cycle = Cycle.ONE_WAY,
+    share_alike: float = 1.0,
+) -> list[StepRecord]:
+    """Return phase II's losses of several examples beside a folder that does not learn.
+
+    Each is what `phase_two_step` gives for it alone, to rounding: all pass through the shared
+    layers and B's together, and each draws the same chance.
+
+    Args:
+        networks: from `side_by_side`.
+        x_a: views of each example after those of the one before. Shape (K · N, 3, H, W).
+        x_b: views of the folder, the same for all. Shape (N + M, 3, H, W).
+        num_examples: K.
+        weights, generator, cycle, share_alike: as of `phase_two_step`.
+    """
+    settings = _OfExample(weights, cycle, share_alike, is_scored=False)
+    return settings.steps(networks, x_a, x_b, num_examples, generator)
+
+
+@dataclass(frozen=True)
+class _OfExample:
+    """The example's side of phase II: its paths through the networks, and its losses."""
+
+    weights: LossWeights
+    cycle: Cycle
+    share_alike: float
+    _: KW_ONLY
+    is_scored: bool
+    """Whether D_B looks at the translation even if nothing follows from it."""
+
+    def steps(
+        self,
+        networks: Networks,
+        x_a: Tensor,
+        x_b: Tensor,
+        num_examples: int,
+        generator: torch.Generator,
+    ) -> list[StepRecord]:
+        """Return a record for each example, in their order."""
+        mean_a, pictures = self._paths(networks, x_a, x_b, num_examples, generator)
+        drawn, records = generator.get_state(), []
+        for index, own_mean in enumerate(mean_a.chunk(num_examples)):
+            generator.set_state(drawn)
+            own = {name: path.chunk(num_examples)[index] for name, path in pictures.items()}
+            records.append(self._record(networks, own_mean, own, x_b, generator))
+        return records
+
+    def _paths(
+        self,
+        networks: Networks,
+        x_a: Tensor,
+        x_b: Tensor,
+        num_examples: int,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the means of the example's latent, and the pictures by their paths."""
+        latent_a = networks.encode_a(x_a)
+        code_a = latent_a.sample(generator, num_examples)
+        recon_aa, trans_ab = networks.decode_both(code_a)
+        pictures = {"x_a": x_a, "recon_aa": recon_aa, "trans_ab": trans_ab}
+        if self.cycle is not Cycle.NONE:
+            code_b = networks.encode_b(trans_ab).sample(generator, num_examples)
+            pictures["cycle_aba"] = networks.decode_a(code_b)
+        if self.cycle is Cycle.TWO_WAY:
+            x_b = x_b[: len(x_a) // num_examples].repeat(num_examples, 1, 1, 1)
+            trans_ba = networks.decode_a(networks.encode_b(x_b).sample(generator, num_examples))
+            code_a = networks.encode_a(trans_ba).sample(generator, num_examples)
+            pictures |= {"x_b": x_b, "cycle_bab": networks.decode_b(code_a)}
+        return latent_a.mean, pictures
+
+    def _record(
+        self,
+        networks: Networks,
+        mean_a: Tensor,
+        pictures: dict[str, Tensor],
+        every_b: Tensor,
+        generator: torch.Generator,
+    ) -> StepRecord:
+        weights, x_a, trans_ab = self.weights, pictures["x_a"], pictures["trans_ab"]
+        losses = {"rec_a": reconstruction_loss(pictures["recon_aa"], x_a)}  # (4)
+        total = weights.weight_reconstruction_a * losses["rec_a"]
+        if self.cycle is not Cycle.NONE:
+            losses["cycle_a"] = reconstruction_loss(pictures["cycle_aba"], x_a)  # (5)
+            total = total + weights.weight_cycle * losses["cycle_a"]
+        if self.cycle is Cycle.TWO_WAY:
+            losses["cycle_b"] = reconstruction_loss(pictures["cycle_bab"], pictures["x_b"])
+            total = total + weights.weight_cycle * losses["cycle_b"]
+        if self.is_scored or weights.weight_adversarial_ab:
+            losses["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
+            total = total + weights.weight_adversarial_ab * losses["gan_ab"]
+        if weights.holds_patches:
+            alike_b = most_alike(every_b, x_a, self.share_alike)  # decision 0025
+        if weights.weight_patch_ab:
+            losses["patch_ab"] = patch_distance(trans_ab, alike_b, generator)  # decision 0016
+            total = total + weights.weight_patch_ab * losses["patch_ab"]
+        if weights.weight_gram_ab:
+            losses["gram_ab"] = gram_distance(trans_ab, alike_b, generator)  # decision 0028
+            total = total + weights.weight_gram_ab * losses["gram_ab"]
+        return StepRecord(
+            losses=losses,
+            totals={EXAMPLE: total},
+            pictures=pictures,
+            scores_b=None,
+            latent_spread=mean_a.std(),
+            flat_error=flat_error(x_a),
+        )

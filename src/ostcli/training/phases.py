@@ -9,7 +9,7 @@ import torch
 from ostcli.config import AdaptConfig, PretrainConfig
 from ostcli.method.networks import Networks
 from ostcli.method.phase_one import phase_one_step, phase_one_table
-from ostcli.method.phase_two import phase_two_step, phase_two_table
+from ostcli.method.phase_two import phase_two_step, phase_two_steps, phase_two_table
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import EXAMPLE, StepRecord, Table
 from ostcli.training.batches import Batch
@@ -102,5 +102,27 @@ class PhaseTwo:
             cycle=self.config.cycle,
             folder_learns=self.config.folder_learns,
             random_light=self.config.random_light,
+            share_alike=self.config.share_alike,
+        )
+
+    def run_together(
+        self, networks: Networks, batch: Batch, num_examples: int, generator: torch.Generator
+    ) -> list[StepRecord]:
+        """Return the losses of one step of several examples, beside a folder that does not learn.
+
+        Args:
+            networks: from `side_by_side`.
+            batch: of A, the views of one example after another.
+            num_examples: how many.
+            generator: what each draws from by itself.
+        """
+        return phase_two_steps(
+            networks,
+            batch["a"],
+            batch["b"],
+            num_examples,
+            weights=self.config.weights,
+            generator=generator,
+            cycle=self.config.cycle,
             share_alike=self.config.share_alike,
         )

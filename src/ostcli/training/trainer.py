@@ -1,7 +1,7 @@
 """All that changes in training, one step of it, and its state as named tensors."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from ostcli.training.batches import Batch
 from ostcli.training.device import autocast
 from ostcli.training.health import Health
 from ostcli.training.phases import Phase
+
+Gradients = Sequence[Tensor | None]
 
 
 class Trainer:
@@ -75,27 +77,30 @@ class Trainer:
             batch: views by domain.
             rate: share of the learning rate that the schedule leaves, 0 to 1.
         """
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.step))
-        on_device = {domain: views.to(self.device) for domain, views in batch.items()}
         with autocast(self.device, self.precision):
-            record = self.phase.run(self.networks, on_device, generator)
-        self._update(record, rate)
-        self.average.update_parameters(self.networks)
-        self.step += 1
-        return record
-
-    def _update(self, record: StepRecord, rate: float) -> None:
-        """Ask each total for the gradient of exactly its weights, then step all of them.
-
-        A weight of its row that a total does not depend on gets no step from it: without a cycle
-        the example's losses do not pass through `encoder_b`.
-        """
+            record = self.phase.run(self.networks, on_device(batch, self.device), self.chance())
         gradients = {
             total: torch.autograd.grad(
                 record.totals[total], list(parameters), retain_graph=True, allow_unused=True
             )
             for total, parameters in self.table.items()
         }
+        self.change_weights(gradients, rate)
+        return record
+
+    def chance(self) -> torch.Generator:
+        """Return what draws the chance of the next step: it comes from the seed and the step."""
+        return torch.Generator().manual_seed(_mix(self.seed, self.step))
+
+    def change_weights(self, gradients: Mapping[str, Gradients], rate: float) -> None:
+        """Step all weights, and with that be one step further.
+
+        Args:
+            gradients: of each total, for exactly the weights of its row. A weight that a total does
+                not depend on has none and gets no step from it: without a cycle the example's
+                losses do not pass through `encoder_b`.
+            rate: share of the learning rate that the schedule leaves, 0 to 1.
+        """
         for total, optimiser in self.optimisers.items():
             for parameter, gradient in zip(self.table[total], gradients[total], strict=True):
                 parameter.grad = gradient  # Adam passes over a weight whose gradient is None
@@ -105,6 +110,8 @@ class Trainer:
                 )
             optimiser.step()
             optimiser.zero_grad()
+        self.average.update_parameters(self.networks)
+        self.step += 1
 
     def networks_for_use(self) -> Networks:
         """Return a copy with averaged weights; the discriminator as it stands."""
@@ -156,6 +163,11 @@ class Trainer:
         for name, pool in self.phase.pools.items():
             pictures = tensors.get(f"pool.{name}")
             pool.pictures = [] if pictures is None else list(pictures.clone().to(self.device))
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """Return the views on a device."""
+    return {domain: views.to(device) for domain, views in batch.items()}
 
 
 def floats(record: StepRecord) -> dict[str, float]:

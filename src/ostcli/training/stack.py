@@ -1,0 +1,104 @@
+"""Trainings that step together: one, or the phase II of several examples beside one folder."""
+
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+import torch
+
+from ostcli.config import Precision
+from ostcli.method.networks import side_by_side
+from ostcli.method.record import EXAMPLE, StepRecord
+from ostcli.training.batches import Batch
+from ostcli.training.device import autocast
+from ostcli.training.phases import PhaseTwo
+from ostcli.training.trainer import Trainer, on_device
+
+
+def may_step_together(trainers: Sequence[Trainer]) -> bool:
+    """Tell whether trainings are the same but for their examples, and leave the folder alone.
+
+    Where the folder's losses go on, what B learns depends on the example by way of D_B, so each
+    has a B of its own.
+    """
+    first = trainers[0]
+    return all(
+        isinstance(one.phase, PhaseTwo)
+        and not one.phase.config.folder_learns
+        and one.phase.config == cast(PhaseTwo, first.phase).config
+        and (one.step, one.precision) == (first.step, first.precision)
+        and one.networks.stroke_filter_a == first.networks.stroke_filter_a
+        for one in trainers
+    )
+
+
+class Stack:
+    """Trainings that take each step together.
+
+    Each has its own weights, optimisers, average and health; only the arithmetic is shared: the
+    views of all examples pass through the layers that are the same for all of them at once. What
+    each comes to is what it would come to alone, to rounding.
+
+    Args:
+        trainers: one of any kind, or several that `may_step_together`.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer]) -> None:
+        self.trainers = tuple(trainers)
+        self._joined = (
+            side_by_side([one.networks for one in trainers]) if len(trainers) > 1 else None
+        )
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return self.trainers[0].step
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights live."""
+        return self.trainers[0].device
+
+    @property
+    def precision(self) -> Precision:
+        """Of all of them."""
+        return self.trainers[0].precision
+
+    @precision.setter
+    def precision(self, precision: Precision) -> None:
+        for trainer in self.trainers:
+            trainer.precision = precision
+
+    def do_step(self, batch: Batch, rate: float) -> list[StepRecord]:
+        """Run one step and change the weights of all.
+
+        Args:
+            batch: views by domain; of A, those of one training after another.
+            rate: share of the learning rate that the schedule leaves, 0 to 1.
+
+        Returns:
+            A record for each training.
+        """
+        first = self.trainers[0]
+        if self._joined is None:
+            return [first.do_step(batch, rate)]
+        views = on_device(batch, self.device)
+        with autocast(self.device, self.precision):
+            records = cast(PhaseTwo, first.phase).run_together(
+                self._joined, views, len(self.trainers), first.chance()
+            )
+        # One example's total does not depend on another's layers, so their sum has all gradients.
+        total = torch.stack([record.totals[EXAMPLE] for record in records]).sum()
+        weights = [weight for one in self.trainers for weight in one.table[EXAMPLE]]
+        gradients = iter(torch.autograd.grad(total, weights, allow_unused=True))
+        for one in self.trainers:
+            own = [next(gradients) for _ in one.table[EXAMPLE]]
+            one.change_weights({EXAMPLE: own}, rate)
+        return records
+
+
+def joined(batches: Iterable[Batch]) -> Batch:
+    """Return one batch for a stack: the views of every example, and of the folder the first's."""
+    first, *others = batches
+    if not others:
+        return first
+    return {**first, "a": torch.cat([first["a"], *(batch["a"] for batch in others)])}
