@@ -11,7 +11,6 @@ from ostcli.cli.render import Output, failures, output_of
 from ostcli.cli.runs import check_failed, say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
 from ostcli.config import AdaptConfig, Birth, DeviceChoice, Pull, Reach
-from ostcli.errors import InputError, UsageError
 from ostcli.presets import EPOCHS_OF_THE_AUTHORS, PATCH_STEPS, STROKE_FILTER, adapt_preset
 
 if TYPE_CHECKING:
@@ -107,8 +106,7 @@ def adapt(
     stopped. Ctrl-C saves before it stops.
     """
     from ostcli.cli.progress import listen
-    from ostcli.workflows.adapt import ExampleRefusedError
-    from ostcli.workflows.adapt import adapt as learn
+    from ostcli.workflows.adapt import adapt_all as learn
 
     @options.sentences_for_wrong_settings()
     def config(opened: "Model") -> AdaptConfig:
@@ -122,41 +120,33 @@ def adapt(
         )
 
     output = output_of(context, as_json=json)
-    if name is not None and len(examples) > 1:
-        raise UsageError(
-            "--name goes with one example only", hint="leave it out, or adapt one after the other"
+    with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
+        result = learn(
+            examples,
+            config,
+            model=model,
+            name=name,
+            data=data,
+            fresh=fresh,
+            device=device,
+            on_event=listener,
+            should_stop=stop,
         )
-    done: list[dict[str, object]] = []
-    failed: list[tuple[Path, str]] = []
-    with StopSignal(quiet=output.quiet) as stop:
-        for example in examples:
-            try:
-                with listen(output) as listener:
-                    result = learn(
-                        example,
-                        config,
-                        model=model,
-                        name=name,
-                        data=data,
-                        fresh=fresh,
-                        device=device,
-                        on_event=listener,
-                        should_stop=stop,
-                    )
-            except (InputError, ExampleRefusedError) as error:
-                if len(examples) == 1:
-                    raise
-                failed.append((example, error.message))
-                output.fault(f"{error.message}; {error.hint}".removesuffix("; "))
-                continue
-            done.append(values_of(result))
-            output.result({"adaptations": done, "failed": failures(failed)})
-            if not result.finished:
-                raise stopped(output, listener, result, stop)
-            say_done(output, listener, result)
-            _say_finish(output, result)
-            output.line(result.name)
-    output.result({"adaptations": done, "failed": failures(failed)})
+    if len(examples) == 1:
+        for _, error in result.failed:
+            raise error
+    failed = [(path, error.message) for path, error in result.failed]
+    output.result(
+        {"adaptations": [values_of(one) for one in result.done], "failed": failures(failed)}
+    )
+    for _, error in result.failed:
+        output.fault(f"{error.message}; {error.hint}".removesuffix("; "))
+    for one in result.done:
+        if not one.finished:
+            raise stopped(output, listener, one, stop)
+        say_done(output, one)
+        _say_finish(output, one)
+        output.line(one.name)
     check_failed(len(failed), len(examples), "examples could not be used")
     output.say("→ next: ost translate, for the example; ost translate PICTURES, for others")
 

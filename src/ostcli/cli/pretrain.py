@@ -147,6 +147,6 @@ def pretrain(
     output.result({**values_of(result), "failed": failures(result.failed)})
     if not result.finished:
         raise stopped(output, listener, result, stop)
-    say_done(output, listener, result)
+    say_done(output, result)
     output.line(result.name)
     output.say("→ next: ost adapt EXAMPLE, with the one picture that is to get this look")

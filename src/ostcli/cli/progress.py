@@ -42,8 +42,6 @@ class Listener:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self.trained = False
-        """Whether a training was begun or continued."""
         self.last_step: StepDone | None = None
         self._losses: dict[str, float] = {}
         self._failed: list[PictureFailed] = []
@@ -69,7 +67,6 @@ class Listener:
                 self._average(event)
                 self._step(event)
             case TrainingPlanned():
-                self.trained = True
                 self._losses = {}
                 self._begin(event)
             case PicturesFound():

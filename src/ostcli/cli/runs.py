@@ -36,10 +36,10 @@ def values_of(result: "JobResult") -> dict[str, Any]:
     return {name: value for name, value in vars(result).items() if name != "facts"}
 
 
-def say_done(output: Output, listener: "Listener", result: "JobResult") -> None:
+def say_done(output: Output, result: "JobResult") -> None:
     """Say that a training is done, or was done already, and how to go on with it."""
     steps = counted(result.step, "step")
-    if listener.trained:
+    if result.has_trained:
         took = duration(result.seconds)
         output.say(f"{result.name}: {steps} in {took}, kept in {result.path}")
     else:

@@ -67,13 +67,14 @@ class Prefetch:
     def get(self, step: int) -> Batch:
         """Return the batch of a step and begin those after it."""
         if step not in self._coming:  # the first call, or a step back after a roll-back
-            self._drop()
+            self.forget()
         for coming in range(step, step + self._ahead):
             if coming not in self._coming:
                 self._coming[coming] = self._executor.submit(self._make, coming)
         return self._coming.pop(step).result()
 
-    def _drop(self) -> None:
+    def forget(self) -> None:
+        """Drop what is prepared: the coming steps are to get other batches."""
         for future in self._coming.values():
             future.cancel()
         self._coming.clear()

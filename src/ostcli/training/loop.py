@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +13,11 @@ from torch import Tensor
 from ostcli.config import Precision
 from ostcli.errors import OstError, ResourceError, TrainingFailedError
 from ostcli.events import Note, OnEvent, RolledBack, StepDone, TrainingPlanned
+from ostcli.method.record import StepRecord
 from ostcli.training.batches import Batch, Prefetch
 from ostcli.training.device import describe_device, finish_work, is_out_of_memory
 from ostcli.training.schedule import Schedule
+from ostcli.training.stack import Stack, joined
 from ostcli.training.threads import ThreadGovernor, time_step
 from ostcli.training.trainer import Trainer, floats
 
@@ -47,7 +49,9 @@ class Hooks:
         save: make the state durable; given the training's seconds so far.
         preview: write a contact sheet.
         should_stop: asked after each step; true ends the loop early.
-        on_event: told of every step.
+        on_event: told of the plan, of every step and of what goes wrong.
+        on_step: told of every step, with the losses of this very training; `on_event` gets the
+            means of those that step together.
         save_every: seconds between two saves.
         preview_every: seconds between two previews.
     """
@@ -56,41 +60,42 @@ class Hooks:
     preview: Callable[[], None]
     should_stop: Callable[[], bool]
     on_event: OnEvent
+    on_step: Callable[[StepDone], None] = lambda _: None
     save_every: float = 120.0
     preview_every: float = 60.0
 
 
-def measure(trainer: Trainer, batch: Batch) -> Measured:
-    """Time a step on a copy of the trainer; settle its precision if that is still open.
+def measure(stack: Stack, batch: Batch) -> Measured:
+    """Time a step on a copy of the stack; settle its precision if that is still open.
 
-    The trainer itself takes no step: what a seed gives does not depend on the measurement.
+    The trainings themselves take no step: what a seed gives does not depend on the measurement.
     """
-    if trainer.precision is Precision.AUTO:
-        trainer.precision = _faster_precision(trainer, batch)
-    seconds_all = _step_time(trainer, batch)
+    if stack.precision is Precision.AUTO:
+        stack.precision = _faster_precision(stack, batch)
+    seconds_all = _step_time(stack, batch)
     threads = torch.get_num_threads()
-    if trainer.device.type != "cpu" or threads == 1:
+    if stack.device.type != "cpu" or threads == 1:
         return Measured(seconds_all=seconds_all, seconds_one=seconds_all)
     torch.set_num_threads(1)
     try:
-        return Measured(seconds_all=seconds_all, seconds_one=_step_time(trainer, batch))
+        return Measured(seconds_all=seconds_all, seconds_one=_step_time(stack, batch))
     finally:
         torch.set_num_threads(threads)
 
 
-def _faster_precision(trainer: Trainer, batch: Batch) -> Precision:
-    trainer.precision = Precision.FP32
-    fp32 = _step_time(trainer, batch)
-    trainer.precision = Precision.BF16
+def _faster_precision(stack: Stack, batch: Batch) -> Precision:
+    stack.precision = Precision.FP32
+    fp32 = _step_time(stack, batch)
+    stack.precision = Precision.BF16
     try:
-        bf16 = _step_time(trainer, batch, hopeless=BF16_HOPELESS * fp32)
+        bf16 = _step_time(stack, batch, hopeless=BF16_HOPELESS * fp32)
     except RuntimeError:  # some devices and versions of torch lack an operation in bf16
         return Precision.FP32
     return Precision.BF16 if bf16 <= BF16_GAIN * fp32 else Precision.FP32
 
 
-def _step_time(trainer: Trainer, batch: Batch, *, hopeless: float = math.inf) -> float:
-    probe = copy.deepcopy(trainer)
+def _step_time(stack: Stack, batch: Batch, *, hopeless: float = math.inf) -> float:
+    probe = copy.deepcopy(stack)
 
     def step() -> None:
         probe.do_step(batch, 1.0)
@@ -110,172 +115,54 @@ def _snapshot_steps(num_steps: int) -> int:
     return min(SNAPSHOT_STEPS, max(SNAPSHOT_STEPS_SHORT, num_steps // 4))
 
 
-def run(
-    trainer: Trainer,
-    schedule: Schedule,
-    make_batch: Callable[[int], Batch],
-    hooks: Hooks,
-    *,
-    name: str,
-    seconds_before: float = 0.0,
-) -> float:
-    """Train until the budget is used or `should_stop` says so; save at the end in either case.
+class Training:
+    """One training as the loop sees it: its way back from disaster, its saves and previews.
 
     Args:
+        name: of the model or adaptation, for events.
         trainer: at the step to go on from.
-        schedule: the budget.
         make_batch: the batch of a step, a pure function; called in a background thread.
         hooks: saving, preview, stopping, events.
-        name: of the model, for events.
-        seconds_before: time that earlier runs of this training took.
-
-    Returns:
-        The training's seconds so far, earlier runs included.
-
-    Raises:
-        TrainingFailedError: it diverged or collapsed again and again; the last good state is saved.
-        ResourceError: out of memory.
-        OstError: a batch could not be made, a picture has vanished say; the state is saved.
     """
-    try:
-        with Prefetch(make_batch) as batches:
-            running = _Run(trainer, schedule, batches, hooks, name, seconds_before)
-            return running.until_done(make_batch(trainer.step))
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ResourceError(
-            f"out of memory while training {name!r} on the {describe_device(trainer.device)}",
-            hint="use a smaller --size, or --device cpu",
-        ) from error
-
-
-class _Run:
-    """One call of `run`: its clock, its snapshots and its governor."""
 
     def __init__(
-        self,
-        trainer: Trainer,
-        schedule: Schedule,
-        batches: Prefetch,
-        hooks: Hooks,
-        name: str,
-        seconds_before: float,
+        self, name: str, trainer: Trainer, make_batch: Callable[[int], Batch], hooks: Hooks
     ) -> None:
-        self.trainer = trainer
-        self.schedule = schedule
-        self.batches = batches
-        self.hooks = hooks
         self.name = name
-        self.started = time.monotonic() - seconds_before
-        self.saved_at = self.preview_at = time.monotonic()
-        self.snapshots: deque[dict[str, Tensor]] = deque([trainer.state()], maxlen=2)
-        self.snapshot_steps = SNAPSHOT_STEPS
-        self.seconds_per_step = 0.0
-        self.governor: ThreadGovernor | None = None
+        self.trainer = trainer
+        self.make_batch = make_batch
+        self.hooks = hooks
+        self._snapshots: deque[dict[str, Tensor]] = deque([trainer.state()], maxlen=2)
 
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.started
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the budget is used."""
-        return self.schedule.done(self.trainer.step, self.seconds) >= 1.0
-
-    def until_done(self, batch: Batch) -> float:
-        """Train to the end; `batch` is what the first steps are measured with."""
-        all_threads = torch.get_num_threads()
-        try:
-            self._plan(all_threads, batch)
-            while True:
-                stopped = self._steps_until_stopped()
-                seconds = self._save()
-                if stopped or self.is_done:  # the save may have gone back to an earlier step
-                    return seconds
-        finally:
-            torch.set_num_threads(all_threads)
-
-    def _steps_until_stopped(self) -> bool:
-        """Step to the end of the budget; return whether a stop was asked for before that."""
-        while not self.is_done:
-            self._one_step()
-            if self.hooks.should_stop():
-                self._leave_slope()
-                return True
-            self._keep_up()
-        return False
-
-    def _plan(self, all_threads: int, batch: Batch) -> None:
-        measured = measure(self.trainer, batch)
-        self.governor = _governor(self.trainer.device, all_threads, measured)
-        self.seconds_per_step = min(measured.seconds_all, measured.seconds_one)
-        first, in_all = self.trainer.step, self._steps_in_all()
-        self.snapshot_steps = _snapshot_steps(in_all)
-        self.hooks.on_event(
-            TrainingPlanned(
-                name=self.name,
-                device=describe_device(self.trainer.device),
-                precision=self.trainer.precision.value,
-                num_threads=self.governor.num_threads if self.governor else all_threads,
-                first_step=first,
-                num_steps=in_all,
-                seconds_per_step=self.seconds_per_step,
-                seconds=(in_all - first) * self.seconds_per_step,
-            )
-        )
-
-    def _one_step(self) -> None:
-        trainer, asked = self.trainer, time.monotonic()
-        rate = self.schedule.rate(trainer.step, self.seconds)
-        batch = self._next_batch()
-        began = time.monotonic()  # waiting for pictures does not mean that the cores are taken
-        record = trainer.do_step(batch, rate)
-        losses = floats(record)
-        fault = trainer.health.judge(
+    def judge(self, record: StepRecord, losses: Mapping[str, float]) -> str | None:
+        """Take in a step; return what is wrong in words, or None."""
+        return self.trainer.health.judge(
             losses, float(record.latent_spread.detach()), float(record.flat_error)
         )
-        if fault is not None:
-            self._roll_back(fault)
-            return
-        now = time.monotonic()
-        if self.governor is not None:
-            self.governor.step_took(now - began)
-        self.seconds_per_step += 0.05 * (now - asked - self.seconds_per_step)
-        if trainer.step % self.snapshot_steps == 0 and trainer.health.is_sound:
-            self.snapshots.append(trainer.state())
-        self.hooks.on_event(self._step_done(losses))
 
-    def _next_batch(self) -> Batch:
-        """Wait for the next batch; save before a failure to make it ends the run."""
-        try:
-            return self.batches.get(self.trainer.step)
-        except OstError:
-            self._save()
-            raise
+    def keep_snapshot(self) -> None:
+        """Remember this state to roll back to, if it is worth it."""
+        if self.trainer.health.is_sound:
+            self._snapshots.append(self.trainer.state())
 
-    def _step_done(self, losses: dict[str, float]) -> StepDone:
-        in_all = self._steps_in_all()
-        return StepDone(
-            step=self.trainer.step,
-            num_steps=in_all,
-            losses=losses,
-            steps_per_second=1.0 / self.seconds_per_step,
-            seconds_left=(in_all - self.trainer.step) * self.seconds_per_step,
-        )
+    def roll_back(self, fault: str, seconds: float) -> None:
+        """Go back to the last good state, to go on at half the rate.
 
-    def _steps_in_all(self) -> int:
-        return self.schedule.steps_in_all(self.trainer.step, self.seconds, self.seconds_per_step)
+        Args:
+            fault: what went wrong.
+            seconds: the training's so far, for the save.
 
-    def _roll_back(self, fault: str) -> None:
+        Raises:
+            TrainingFailedError: it has failed too often; that state is saved.
+        """
         trainer, from_step = self.trainer, self.trainer.step
-        while len(self.snapshots) > 1:  # the newer one may be on the slope already
-            self.snapshots.pop()
-        self._go_back_to(self.snapshots[0])
+        while len(self._snapshots) > 1:  # the newer one may be on the slope already
+            self._snapshots.pop()
+        self._go_back_to(self._snapshots[0])
         trainer.num_roll_backs += 1
         failures = trainer.num_roll_backs
         if failures > MOST_ROLL_BACKS:
-            self._save()
+            self.hooks.save(seconds)
             raise TrainingFailedError(
                 f"training of {self.name!r} failed {failures} times, the last time at step "
                 f"{from_step}: {fault}; the state of step {trainer.step} is kept",
@@ -290,41 +177,236 @@ class _Run:
             )
         )
 
-    def _leave_slope(self) -> None:
+    def leave_slope(self) -> None:
         """Go back from the slope of what may be a collapse: a later run has no other way back."""
         if not self.trainer.health.is_sound:
-            self._go_back_to(self.snapshots[-1])
+            self._go_back_to(self._snapshots[-1])
+
+    def preview(self) -> None:
+        """Write a preview; one that cannot be written must not end a training."""
+        try:
+            self.hooks.preview()
+        except OSError as error:
+            self.hooks.on_event(Note(text=f"no preview: {error}", warning=True))
 
     def _go_back_to(self, snapshot: Mapping[str, Tensor]) -> None:
         num_roll_backs = self.trainer.num_roll_backs
         self.trainer.load_state(snapshot)
         self.trainer.num_roll_backs = num_roll_backs
 
-    def _keep_up(self) -> None:
-        """Save and preview when it is time; never the slope of what may be a collapse."""
+
+def run(
+    trainings: Sequence[Training], schedule: Schedule, *, seconds_before: float = 0.0
+) -> dict[str, TrainingFailedError]:
+    """Train until the budget is used or `should_stop` says so; save at the end in either case.
+
+    Several trainings take their steps together. One that goes wrong leaves the others, and goes on
+    by itself when they are done.
+
+    Args:
+        trainings: one of any kind, or several that `may_step_together`. Whether to stop, and what
+            is told of all, is the first one's.
+        schedule: the budget of each.
+        seconds_before: time that earlier runs of each took.
+
+    Returns:
+        Of several, those that failed, by name; their last good states are saved.
+
+    Raises:
+        TrainingFailedError: a single one diverged or collapsed again and again; its last good state
+            is saved.
+        ResourceError: out of memory.
+        OstError: a batch could not be made, a picture has vanished say; the state is saved.
+    """
+    name, failed = trainings[0].name, {}
+    try:
+        together = _Run(trainings, schedule, seconds_before)
+        together.until_done()
+        for training, fault in together.left:
+            name = training.name
+            try:
+                training.roll_back(fault, together.seconds)
+                _Run([training], schedule, together.seconds).until_done()
+            except TrainingFailedError as error:
+                failed[name] = error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        device = describe_device(trainings[0].trainer.device)
+        raise ResourceError(
+            f"out of memory while training {name!r} on the {device}",
+            hint="use a smaller --size, or --device cpu",
+        ) from error
+    return failed
+
+
+class _Run:
+    """Trainings that take their steps together: their clock and their governor."""
+
+    def __init__(
+        self, trainings: Sequence[Training], schedule: Schedule, seconds_before: float
+    ) -> None:
+        self.trainings = list(trainings)
+        self.left: list[tuple[Training, str]] = []
+        """Those that went wrong beside others, and how: they go on by themselves."""
+        self.stack = Stack([training.trainer for training in trainings])
+        self.schedule = schedule
+        self.hooks = trainings[0].hooks
+        self.num_begun = len(trainings)
+        self.seconds_before = seconds_before
+        self.started = self.saved_at = self.preview_at = time.monotonic()
+        self.snapshot_steps = SNAPSHOT_STEPS
+        self.seconds_per_step = 0.0
+        self.governor: ThreadGovernor | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of each training so far: of what it took together, its share."""
+        return self.seconds_before + (time.monotonic() - self.started) / self.num_begun
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the budget is used, or there is nobody left to use it."""
+        return not self.trainings or self.schedule.done(self.stack.step, self.seconds) >= 1.0
+
+    def until_done(self) -> None:
+        """Train to the end."""
+        all_threads = torch.get_num_threads()
+        try:
+            self._plan(all_threads, self._make_batch(self.stack.step))
+            with Prefetch(self._make_batch) as batches:
+                while True:
+                    stopped = self._steps_until_stopped(batches)
+                    self._save(batches)
+                    if stopped or self.is_done:  # the save may have gone back to an earlier step
+                        return
+        finally:
+            torch.set_num_threads(all_threads)
+
+    def _make_batch(self, step: int) -> Batch:
+        return joined(training.make_batch(step) for training in self.trainings)
+
+    def _steps_until_stopped(self, batches: Prefetch) -> bool:
+        """Step to the end of the budget; return whether a stop was asked for before that."""
+        while not self.is_done:
+            self._one_step(batches)
+            if self.hooks.should_stop():
+                for training in self.trainings:
+                    training.leave_slope()
+                return True
+            self._keep_up(batches)
+        return False
+
+    def _plan(self, all_threads: int, batch: Batch) -> None:
+        measured = measure(self.stack, batch)
+        self.governor = _governor(self.stack.device, all_threads, measured)
+        self.seconds_per_step = min(measured.seconds_all, measured.seconds_one)
+        first, in_all = self.stack.step, self._steps_in_all()
+        self.snapshot_steps = _snapshot_steps(in_all)
+        others = len(self.trainings) - 1
+        self.hooks.on_event(
+            TrainingPlanned(
+                name=self.trainings[0].name + (f" and {others} more" if others else ""),
+                device=describe_device(self.stack.device),
+                precision=self.stack.precision.value,
+                num_threads=self.governor.num_threads if self.governor else all_threads,
+                first_step=first,
+                num_steps=in_all,
+                seconds_per_step=self.seconds_per_step,
+                seconds=(in_all - first) * self.seconds_per_step,
+            )
+        )
+
+    def _one_step(self, batches: Prefetch) -> None:
+        asked = time.monotonic()
+        rate = self.schedule.rate(self.stack.step, self.seconds)
+        batch = self._next_batch(batches)
+        began = time.monotonic()  # waiting for pictures does not mean that the cores are taken
+        records = self.stack.do_step(batch, rate)
+        all_losses = [floats(record) for record in records]
+        faults = [
+            training.judge(record, losses)
+            for training, record, losses in zip(self.trainings, records, all_losses, strict=True)
+        ]
+        if any(faults):
+            self._go_wrong(faults, batches)
+            return
         now = time.monotonic()
-        if now - self.saved_at >= self.hooks.save_every and self.trainer.health.is_sound:
-            self._save()
+        if self.governor is not None:
+            self.governor.step_took(now - began)
+        self.seconds_per_step += 0.05 * (now - asked - self.seconds_per_step)
+        for training, losses in zip(self.trainings, all_losses, strict=True):
+            if self.stack.step % self.snapshot_steps == 0:
+                training.keep_snapshot()
+            training.hooks.on_step(self._step_done(losses))
+        self.hooks.on_event(self._step_done(_means(all_losses)))
+
+    def _go_wrong(self, faults: Sequence[str | None], batches: Prefetch) -> None:
+        """Roll back a training that is alone; of several, go on without those that went wrong.
+
+        Args:
+            faults: of each training in words, None for a sound one.
+            batches: of those so far.
+        """
+        pairs = list(zip(self.trainings, faults, strict=True))
+        if len(pairs) == 1 and faults[0]:
+            self.trainings[0].roll_back(faults[0], self.seconds)
+            return
+        self.left += [(training, fault) for training, fault in pairs if fault]
+        self.trainings = [training for training, fault in pairs if not fault]
+        if self.trainings:
+            self.stack = Stack([training.trainer for training in self.trainings])
+        batches.forget()
+
+    def _next_batch(self, batches: Prefetch) -> Batch:
+        """Wait for the next batch; save before a failure to make it ends the run."""
+        try:
+            return batches.get(self.stack.step)
+        except OstError:
+            self._save(batches)
+            raise
+
+    def _step_done(self, losses: Mapping[str, float]) -> StepDone:
+        in_all = self._steps_in_all()
+        return StepDone(
+            step=self.stack.step,
+            num_steps=in_all,
+            losses=losses,
+            steps_per_second=1.0 / self.seconds_per_step,
+            seconds_left=(in_all - self.stack.step) * self.seconds_per_step,
+        )
+
+    def _steps_in_all(self) -> int:
+        return self.schedule.steps_in_all(self.stack.step, self.seconds, self.seconds_per_step)
+
+    def _keep_up(self, batches: Prefetch) -> None:
+        """Save and preview when it is time; never the slope of what may be a collapse."""
+        now, sound = time.monotonic(), all(one.trainer.health.is_sound for one in self.trainings)
+        if now - self.saved_at >= self.hooks.save_every and sound:
+            self._save(batches)
             self.saved_at = time.monotonic()
         if now - self.preview_at >= self.hooks.preview_every:
-            self._preview()
+            for training in self.trainings:
+                training.preview()
             self.preview_at = time.monotonic()
 
-    def _save(self) -> float:
-        """Save, and return the training's seconds so far.
+    def _save(self, batches: Prefetch) -> None:
+        """Save.
 
         The losses tell of the weights before the last update; should that one have spoilt them, the
         last good state is saved instead.
         """
-        if not self.trainer.is_finite:
-            self._roll_back("the weights are not finite numbers")
-        seconds = self.seconds
-        self.hooks.save(seconds)
-        return seconds
+        faults = [
+            None if training.trainer.is_finite else "the weights are not finite numbers"
+            for training in self.trainings
+        ]
+        if any(faults):
+            self._go_wrong(faults, batches)
+        for training in self.trainings:
+            training.hooks.save(self.seconds)
 
-    def _preview(self) -> None:
-        """Write a preview; one that cannot be written must not end a training."""
-        try:
-            self.hooks.preview()
-        except OSError as error:
-            self.hooks.on_event(Note(text=f"no preview: {error}", warning=True))
+
+def _means(all_losses: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {
+        name: sum(losses[name] for losses in all_losses) / len(all_losses) for name in all_losses[0]
+    }

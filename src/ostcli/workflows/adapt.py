@@ -1,8 +1,10 @@
 """Phase II on one example: `ost adapt`; in memory too, for `ost translate --adapt-each`."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ostcli.config import AdaptConfig, DeviceChoice, Finish, Precision, ViewConfig
-from ostcli.errors import UsageError
+from ostcli.errors import BusyError, OstError, PictureError, UsageError
 from ostcli.events import OnEvent, ignore_events
 from ostcli.images.finish import photo_finish
 from ostcli.images.folder import spread
@@ -25,16 +27,17 @@ from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Kind, Manifest, check_name, slug
 from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
-from ostcli.training.loop import Hooks, run
+from ostcli.training.loop import Hooks, Training, run
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.finish import decide_filter, decide_finish
 from ostcli.workflows.job import (
+    MOST_TOGETHER,
     Job,
     JobResult,
     check_same_settings,
     free_name,
-    run_job,
+    run_jobs,
     schedule_of,
     settled_precision,
 )
@@ -61,6 +64,16 @@ class AdaptResult(JobResult):
     """What decided it, see `decide_finish`; None where the look alone did."""
     stroke_filter: float
     """Strength of the filter through which E_A sees; see `decide_filter`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptedAll:
+    """What `adapt_all` came to, in the order of the examples."""
+
+    done: tuple[AdaptResult, ...]
+    """A stop leaves some unfinished, and others out."""
+    failed: tuple[tuple[Path, OstError], ...]
+    """Examples that could not be adapted to, and why."""
 
 
 class ExampleRefusedError(UsageError):
@@ -110,42 +123,160 @@ def adapt(
 
     Source: Benaim & Wolf 2018, phase II.
     """
+    result = adapt_all(
+        [example],
+        config,
+        model=model,
+        name=name,
+        data=data,
+        fresh=fresh,
+        device=device,
+        library=library,
+        on_event=on_event,
+        should_stop=should_stop,
+    )
+    for _, error in result.failed:
+        raise error
+    return result.done[0]
+
+
+def adapt_all(
+    examples: Sequence[str | Path],
+    config: AdaptConfig | Callable[[Model], AdaptConfig] = settings_for,
+    *,
+    model: str | Path | None = None,
+    name: str | None = None,
+    data: str | Path | None = None,
+    fresh: bool = False,
+    device: DeviceChoice = DeviceChoice.AUTO,
+    library: Library | None = None,
+    on_event: OnEvent = ignore_events,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> AdaptedAll:
+    """Fit several pictures of A, an adaptation each: what `adapt` does for one, in less time.
+
+    Those whose settings leave the folder alone take their steps together (decision 0039); the
+    others follow one another. One that cannot be used does not stop the others.
+
+    Args:
+        examples: each the one picture of an A.
+        name: of the adaptation, where there is one example only.
+        config, model, data, fresh, device, library, on_event, should_stop: as of `adapt`.
+
+    Raises:
+        NotFoundError, UsageError, DamagedError: see `open_model`.
+        UsageError: a name for several examples.
+        ResourceError: see `ostcli.training.loop.run`.
+    """
+    paths = list({Path(one).resolve(): Path(one) for one in examples}.values())
+    if name is not None and len(examples) > 1:
+        raise UsageError(
+            "--name goes with one example only", hint="leave it out, or adapt one after the other"
+        )
     prepare_arithmetic()
     library = library or Library(store_root())
-    where, processor = Path(example).resolve(), choose_device(device)
-    picture = read_picture(Path(example)).image
-    opened = open_model(
-        None if model is None else str(model),
-        library,
-        data=None if data is None else Path(data),
-        on_event=on_event,
+    processor = choose_device(device)
+    outcomes: dict[Path, AdaptResult | OstError] = {}
+    aim: _Aim | None = None
+    for start in range(0, len(paths), MOST_TOGETHER):
+        pictures = _read(paths[start : start + MOST_TOGETHER], outcomes)
+        if pictures and aim is None:
+            opened = open_model(
+                None if model is None else str(model),
+                library,
+                data=None if data is None else Path(data),
+                on_event=on_event,
+            )
+            chosen = config if isinstance(config, AdaptConfig) else config(opened)
+            aim = _Aim(opened, chosen, processor, fresh, views_of_b(opened, chosen))
+        if pictures and aim is not None:
+            outcomes |= _adapt_together(pictures, name, aim, library, on_event, should_stop)
+        if should_stop():
+            break
+    if aim is not None:
+        library.set_last("model", aim.model.name)
+    ordered = [(path, outcomes[path]) for path in paths if path in outcomes]
+    return AdaptedAll(
+        done=tuple(one for _, one in ordered if isinstance(one, AdaptResult)),
+        failed=tuple((path, one) for path, one in ordered if isinstance(one, OstError)),
     )
-    chosen = config if isinstance(config, AdaptConfig) else config(opened)
-    name = check_name(name or name_for(where, opened, library))
-    with library.lock(name):
+
+
+@dataclass(frozen=True)
+class _Aim:
+    """What is the same for all examples."""
+
+    model: Model
+    config: AdaptConfig
+    device: torch.device
+    fresh: bool
+    views_b: Callable[[int], Tensor]
+
+
+def _read(
+    paths: Sequence[Path], outcomes: dict[Path, AdaptResult | OstError]
+) -> dict[Path, Image.Image]:
+    """Return the pictures; what cannot be read becomes an outcome."""
+    pictures = {}
+    for path in paths:
         try:
-            earlier = _earlier(library, name, where, opened, chosen, fresh)
-        except UsageError as error:
-            raise ExampleRefusedError(error.message, hint=error.hint) from error
-        job = _make_job(name, where, picture, opened, chosen, processor, earlier)
-        result = run_job(job, library, on_event, should_stop)
-    library.set_last("model", opened.name)
+            pictures[path] = read_picture(path).image
+        except PictureError as error:
+            outcomes[path] = error
+    return pictures
+
+
+def _adapt_together(
+    pictures: Mapping[Path, Image.Image],
+    name: str | None,
+    aim: _Aim,
+    library: Library,
+    on_event: OnEvent,
+    should_stop: Callable[[], bool],
+) -> dict[Path, AdaptResult | OstError]:
+    """Return what each came to, or what went wrong; without those that a stop left out."""
+    paths: dict[str, Path] = {}
+    for path in pictures:
+        paths[check_name(name or name_for(path.resolve(), aim.model, library, paths))] = path
+    outcomes: dict[Path, AdaptResult | OstError] = {}
+    jobs: list[Job] = []
+    with ExitStack() as locks:
+        for each, path in sorted(paths.items()):  # In one order in every process.
+            try:
+                locks.enter_context(library.lock(each))
+                earlier = _earlier(library, each, path.resolve(), aim)
+            except (BusyError, ExampleRefusedError) as error:
+                outcomes[path] = error
+            else:
+                jobs.append(_make_job(each, path.resolve(), pictures[path], aim, earlier))
+        for each, outcome in run_jobs(jobs, library, on_event, should_stop).items():
+            path = paths[each]
+            if isinstance(outcome, JobResult):
+                outcomes[path] = _result(outcome, aim.model.name, path.resolve(), library)
+            else:
+                outcomes[path] = outcome
+    return outcomes
+
+
+def _result(result: JobResult, model: str, example: Path, library: Library) -> AdaptResult:
+    manifest = library.manifest(result.name)
     return AdaptResult(
         **vars(result),
-        model=opened.name,
-        example=where,
-        finish=read_fact(library.manifest(name), "finish", Finish),
+        model=model,
+        example=example,
+        finish=read_fact(manifest, "finish", Finish),
         texture_gap=result.facts.get("texture_gap"),
-        stroke_filter=read_fact(library.manifest(name), "stroke_filter", float, 0.0),
+        stroke_filter=read_fact(manifest, "stroke_filter", float, 0.0),
     )
 
 
-def name_for(example: Path, model: Model, library: Library) -> str:
+def name_for(example: Path, model: Model, library: Library, taken: Container[str] = ()) -> str:
     """Return the adaptation of this example if there is one, else a free name after both."""
     return free_name(
         slug(f"{model.name}+{example.stem}"),
         library,
         lambda manifest: manifest.facts.get("example") == str(example),
+        taken,
     )
 
 
@@ -174,6 +305,7 @@ def adapt_in_memory(
         device,
         precision=config.precision,
         stroke_filter=_settled_filter(None, config, picture, model),
+        views_b=views_of_b(model, config),
     )
     hooks = Hooks(
         save=lambda _: None,
@@ -181,7 +313,7 @@ def adapt_in_memory(
         should_stop=should_stop,
         on_event=on_event,
     )
-    run(trainer, schedule_of(config), batch, hooks, name=model.name)
+    run([Training(model.name, trainer, batch, hooks)], schedule_of(config))
     return trainer.networks_for_use()
 
 
@@ -193,6 +325,7 @@ def prepare_adaptation(
     *,
     precision: Precision,
     stroke_filter: float,
+    views_b: Callable[[int], Tensor],
 ) -> tuple[Trainer, Callable[[int], Batch]]:
     """Return phase II at its first step: A's layers just born, B's as the model has them.
 
@@ -203,15 +336,8 @@ def prepare_adaptation(
         device: where to train.
         precision: what the settings' own has come to in an earlier run.
         stroke_filter: the same, of the filter through which E_A sees.
-
-    Raises:
-        UsageError: the model carries no pictures of B.
+        views_b: the folder's views of a step; see `views_of_b`.
     """
-    if not len(model.folder_pictures):
-        raise UsageError(
-            f"{model.name} was exported without pictures, so it cannot adapt by itself",
-            hint=f"run: ost adapt EXAMPLE --model {model.name} --data FOLDER",
-        )
     networks = copy.deepcopy(model.networks).requires_grad_(True).train()
     generator = torch.Generator().manual_seed(config.seed)
     networks.add_domain_a(config.birth, generator, stroke_filter=stroke_filter)
@@ -223,62 +349,79 @@ def prepare_adaptation(
         precision=precision,
     )
     views_a = Views([picture], config.view, config.optim.batch_size, (config.seed, 1))
-    view_b = replace(model.folder_view, size=config.view.size)
-    views_b = Views(model.folder_pictures, view_b, config.num_views_b, (config.seed, 0))
 
     def batch(step: int) -> Batch:
-        return {"a": views_a.batch(step), "b": views_b.batch(step)}
+        return {"a": views_a.batch(step), "b": views_b(step)}
 
     return trainer, batch
 
 
-def _earlier(
-    library: Library, name: str, example: Path, model: Model, config: AdaptConfig, fresh: bool
-) -> Manifest | None:
-    """Return the training to go on with, if there is one; refuse what is not to be touched."""
-    manifest = library.present(name, replacing=fresh)
+def views_of_b(model: Model, config: AdaptConfig) -> Callable[[int], Tensor]:
+    """Return the folder's views by step; the last step's are kept for other examples.
+
+    Raises:
+        UsageError: the model carries no pictures of B.
+    """
+    if not len(model.folder_pictures):
+        raise UsageError(
+            f"{model.name} was exported without pictures, so it cannot adapt by itself",
+            hint=f"run: ost adapt EXAMPLE --model {model.name} --data FOLDER",
+        )
+    view = replace(model.folder_view, size=config.view.size)
+    views = Views(model.folder_pictures, view, config.num_views_b, (config.seed, 0))
+    return lru_cache(maxsize=1)(views.batch)
+
+
+def _earlier(library: Library, name: str, example: Path, aim: _Aim) -> Manifest | None:
+    """Return the training to go on with, if there is one.
+
+    Raises:
+        ExampleRefusedError: what has the name is not to be touched.
+    """
+    manifest = library.present(name, replacing=aim.fresh)
     if manifest is None:
         return None
     if manifest.kind != ADAPTATION:
-        raise UsageError(f"the name {name} is taken by a model", hint="choose another --name")
-    if fresh:
+        raise ExampleRefusedError(
+            f"the name {name} is taken by a model", hint="choose another --name"
+        )
+    if aim.fresh:
         return None
     if manifest.facts.get("example") != str(example):
-        raise UsageError(
+        raise ExampleRefusedError(
             f"the name {name} is taken by {manifest.facts.get('example', 'another example')}",
             hint="choose another --name, or --fresh to replace it",
         )
     if manifest.facts.get("fingerprint") != sha256(example.read_bytes()):
-        raise UsageError(
+        raise ExampleRefusedError(
             f"{example} has changed since {name} was begun",
             hint="use --fresh to adapt anew, or another --name",
         )
-    if manifest.parent is None or manifest.parent.sha256 != model.parent.sha256:
-        raise UsageError(
-            f"{name} was begun from another state of {model.name}",
+    if manifest.parent is None or manifest.parent.sha256 != aim.model.parent.sha256:
+        raise ExampleRefusedError(
+            f"{name} was begun from another state of {aim.model.name}",
             hint="use --fresh to adapt anew, or another --name",
         )
-    check_same_settings(manifest, config, budget=BUDGET)
+    try:
+        check_same_settings(manifest, aim.config, budget=BUDGET)
+    except UsageError as error:
+        raise ExampleRefusedError(error.message, hint=error.hint) from error
     return manifest
 
 
 def _make_job(
-    name: str,
-    example: Path,
-    picture: Image.Image,
-    model: Model,
-    config: AdaptConfig,
-    device: torch.device,
-    earlier: Manifest | None,
+    name: str, example: Path, picture: Image.Image, aim: _Aim, earlier: Manifest | None
 ) -> Job:
+    model, config = aim.model, aim.config
     stroke_filter = _settled_filter(earlier, config, picture, model)
     trainer, batch = prepare_adaptation(
         picture,
         model,
         config,
-        device,
+        aim.device,
         precision=settled_precision(earlier, config.precision),
         stroke_filter=stroke_filter,
+        views_b=aim.views_b,
     )
     data = example.read_bytes()
     decided = decide_finish(picture, model.texture, model.config.look)

@@ -1,6 +1,6 @@
 """One training of a stored model or adaptation: resume it, run it, keep it safe."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -11,19 +11,30 @@ from PIL import Image
 from torch import Tensor
 
 from ostcli.config import AdaptConfig, Config, Precision, PretrainConfig
-from ostcli.errors import DamagedError, OstError, ResourceError, StoreError, UsageError
-from ostcli.events import Event, Note, OnEvent, PreviewReady, Saved, StepDone
+from ostcli.errors import (
+    DamagedError,
+    OstError,
+    ResourceError,
+    StoreError,
+    TrainingFailedError,
+    UsageError,
+)
+from ostcli.events import Note, OnEvent, PreviewReady, Saved
 from ostcli.method.networks import Networks
 from ostcli.store.library import Library
 from ostcli.store.manifest import Kind, Manifest, Parent
 from ostcli.store.reading import PREVIEW
 from ostcli.training.batches import Batch
-from ostcli.training.loop import Hooks, run
+from ostcli.training.loop import Hooks, Training, run
 from ostcli.training.schedule import Schedule
+from ostcli.training.stack import may_step_together
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.journal import Journal
 from ostcli.workflows.stored import open_stored, read_fact
 from ostcli.workflows.verdict import Verdict
+
+MOST_TOGETHER = 8
+"""Trainings that step together at most: memory grows with each, speed only with the first few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +80,8 @@ class JobResult:
     step: int
     finished: bool
     """False when it was asked to stop early; the same call continues."""
+    has_trained: bool
+    """False when it was finished already, so that nothing was left to do."""
     seconds: float
     """Time of the whole training, earlier runs included."""
     losses: Mapping[str, float]
@@ -91,11 +104,75 @@ def run_job(
         TrainingFailedError, ResourceError: see `ostcli.training.loop.run`.
         DamagedError: the saved state does not fit the architecture.
     """
-    return _Running(job, library, on_event, should_stop).to_the_end()
+    outcome = run_jobs([job], library, on_event, should_stop)[job.name]
+    if isinstance(outcome, OstError):
+        raise outcome
+    return outcome
+
+
+def run_jobs(
+    jobs: Sequence[Job], library: Library, on_event: OnEvent, should_stop: Callable[[], bool]
+) -> dict[str, JobResult | OstError]:
+    """Train several, those together that may step together; one that fails stops no other.
+
+    Args:
+        jobs: of one schedule. The caller holds the locks of their names.
+        library: where they are kept.
+        on_event: told of progress.
+        should_stop: asked after each step; true saves and returns early.
+
+    Returns:
+        By name its result, or what went wrong: see `run_job`. Without those that a stop left out.
+
+    Raises:
+        ResourceError: see `ostcli.training.loop.run`.
+    """
+    outcomes: dict[str, JobResult | OstError] = {}
+    resumed = []
+    for job in jobs:
+        running = _Running(job, library, on_event, should_stop)
+        try:
+            running.resume()
+        except DamagedError as error:
+            outcomes[job.name] = error
+        else:
+            resumed.append(running)
+    for together in _grouped(resumed):
+        outcomes |= _run_together(together)
+        if should_stop():
+            break
+    return outcomes
+
+
+def _grouped(runnings: Sequence["_Running"]) -> list[list["_Running"]]:
+    """Put together what may step together."""
+    groups: list[list[_Running]] = []
+    for running in runnings:
+        for group in groups:
+            trainers = [one.job.trainer for one in (*group, running)]
+            if len(group) < MOST_TOGETHER and may_step_together(trainers):
+                group.append(running)
+                break
+        else:
+            groups.append([running])
+    return groups
+
+
+def _run_together(group: Sequence["_Running"]) -> dict[str, JobResult | OstError]:
+    failed: Mapping[str, OstError] = {}
+    first = group[0]
+    if not first.is_finished:
+        trainings = [running.as_training() for running in group]
+        try:
+            failed = run(trainings, first.job.schedule, seconds_before=first.seconds)
+        except TrainingFailedError as error:
+            failed = {first.job.name: error}
+    sound = (running for running in group if running.job.name not in failed)
+    return {**failed, **{running.job.name: running.result() for running in sound}}
 
 
 class _Running:
-    """One call of `run_job`."""
+    """A job at work."""
 
     def __init__(
         self, job: Job, library: Library, on_event: OnEvent, should_stop: Callable[[], bool]
@@ -107,18 +184,34 @@ class _Running:
         self.journal = Journal(library, job.name, replace=not job.continues)
         self.seconds = 0.0
         self.is_saved = job.continues
+        self.has_trained = False
 
-    def to_the_end(self) -> JobResult:
-        self._resume()
-        if not self._is_finished():
-            self._train()
+    @property
+    def is_finished(self) -> bool:
+        return self.job.schedule.done(self.job.trainer.step, self.seconds) >= 1.0
+
+    def as_training(self) -> Training:
+        self.has_trained = True
+        hooks = Hooks(
+            save=self._save,
+            preview=self._preview,
+            should_stop=self.should_stop,
+            on_event=self.on_event,
+            on_step=self.journal.step_done,
+        )
+        return Training(self.job.name, self.job.trainer, self.job.make_batch, hooks)
+
+    def result(self) -> JobResult:
+        if self.has_trained:
+            self._preview()
         self.library.set_last(self.job.kind, self.job.name)  # Also if nothing was left to do.
         preview = self.library.extra_path(self.job.name, PREVIEW)
         return JobResult(
             name=self.job.name,
             path=self.library.folder(self.job.name),
             step=self.job.trainer.step,
-            finished=self._is_finished(),
+            finished=self.is_finished,
+            has_trained=self.has_trained,
             seconds=self.seconds,
             losses=self.journal.latest,
             preview=preview if preview.exists() else None,
@@ -126,11 +219,8 @@ class _Running:
             facts=self.library.manifest(self.job.name).facts,
         )
 
-    def _is_finished(self) -> bool:
-        return self.job.schedule.done(self.job.trainer.step, self.seconds) >= 1.0
-
     def _verdict(self) -> Verdict | None:
-        if not self._is_finished():
+        if not self.is_finished:
             return None
         try:
             return self.job.judge(self.job.trainer.networks_for_use())
@@ -138,7 +228,7 @@ class _Running:
             self.on_event(Note(text=f"no verdict: {error}", warning=True))
             return None
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         """Bring the trainer to where an earlier run stopped, if there was one."""
         if not self.job.continues:
             return
@@ -154,28 +244,6 @@ class _Running:
         self.seconds = seconds * (step / newest) if newest else 0.0  # an older save may be used
         self.journal.go_on_from(read_fact(stored.manifest, "losses", dict, {}))
 
-    def _train(self) -> None:
-        hooks = Hooks(
-            save=self._save,
-            preview=self._preview,
-            should_stop=self.should_stop,
-            on_event=self._listen,
-        )
-        run(
-            self.job.trainer,
-            self.job.schedule,
-            self.job.make_batch,
-            hooks,
-            name=self.job.name,
-            seconds_before=self.seconds,
-        )
-        self._preview()
-
-    def _listen(self, event: Event) -> None:
-        if isinstance(event, StepDone):
-            self.journal.step_done(event)
-        self.on_event(event)
-
     def _save(self, seconds: float) -> None:
         self.seconds = seconds
         job, networks = self.job, self.job.trainer.networks_for_use().cpu()
@@ -187,7 +255,7 @@ class _Running:
             "device": job.trainer.device.type,
             "precision": job.trainer.precision.value,
             "seconds": round(seconds, 1),
-            "finished": self._is_finished(),
+            "finished": self.is_finished,
             "losses": dict(self.journal.latest),
         }
         self.library.commit(
@@ -261,16 +329,22 @@ def settled_precision(earlier: Manifest | None, asked: Precision) -> Precision:
     return asked
 
 
-def free_name(base: str, library: Library, is_this: Callable[[Manifest], bool]) -> str:
+def free_name(
+    base: str,
+    library: Library,
+    is_this: Callable[[Manifest], bool],
+    taken: Container[str] = (),
+) -> str:
     """Return the name of what this training began, else a free one: base, base-2, base-3 ….
 
     Args:
         base: a valid name.
         library: where models are kept.
         is_this: tells by its manifest whether something belongs to this training.
+        taken: names that are not in the library yet, but spoken for.
     """
     number, name = 1, base
-    while library.exists(name) and not is_this(library.manifest(name)):
+    while name in taken or (library.exists(name) and not is_this(library.manifest(name))):
         number += 1
         name = f"{base}-{number}"
     return name

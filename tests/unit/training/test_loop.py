@@ -6,12 +6,13 @@ from collections import Counter
 import pytest
 import torch
 
-from ostcli.config import Precision
+from ostcli.config import LossWeights, Precision
 from ostcli.errors import PictureError, ResourceError, TrainingFailedError
 from ostcli.events import Collected, Note, RolledBack, StepDone, TrainingPlanned
 from ostcli.training import loop
-from ostcli.training.loop import Hooks, measure, run
+from ostcli.training.loop import Hooks, Training, measure, run
 from ostcli.training.schedule import Schedule
+from ostcli.training.stack import Stack
 
 
 class Watch:
@@ -44,6 +45,11 @@ class Watch:
 
 def steps(num_steps):
     return Schedule(num_steps=num_steps, seconds=None, decay_share=0.25)
+
+
+def train(trainer, schedule, make_batch, hooks, **options):
+    """Run a single training."""
+    run([Training("winter", trainer, make_batch, hooks)], schedule, **options)
 
 
 class Broken:
@@ -79,7 +85,7 @@ def all_finite(trainer):
 def test_the_plan_comes_first_then_every_step_then_the_save(phase, make_trainer, make_batch):
     trainer, watch = make_trainer(phase), Watch()
 
-    seconds = run(trainer, steps(6), make_batch, watch.hooks, name="winter")
+    train(trainer, steps(6), make_batch, watch.hooks)
 
     planned, *done = watch.events.events
     assert isinstance(planned, TrainingPlanned)
@@ -90,14 +96,14 @@ def test_the_plan_comes_first_then_every_step_then_the_save(phase, make_trainer,
     assert all(isinstance(event, StepDone) and event.num_steps == 6 for event in done)
     assert {"rec_b", "kl_b", "gan_b", "dis_b"} <= set(done[0].losses)
     assert done[-1].seconds_left == 0
-    assert watch.saves == [seconds]
+    assert watch.saves == [pytest.approx(planned.seconds, abs=10)]
     assert trainer.step == 6
 
 
 def test_the_loop_does_the_steps_that_the_trainer_would_do_alone(make_trainer, make_batch):
     looped, alone = make_trainer(), make_trainer()
 
-    run(looped, steps(8), make_batch, Watch().hooks, name="winter")
+    train(looped, steps(8), make_batch, Watch().hooks)
     for step in range(8):
         alone.do_step(make_batch(step), steps(8).rate(step, 0.0))
 
@@ -107,7 +113,7 @@ def test_the_loop_does_the_steps_that_the_trainer_would_do_alone(make_trainer, m
 def test_measuring_takes_no_step(make_trainer, make_batch):
     measured, alone = make_trainer(), make_trainer()
 
-    result = measure(measured, make_batch(0))
+    result = measure(Stack([measured]), make_batch(0))
 
     assert result.seconds_all > 0
     assert result.seconds_one > 0
@@ -126,7 +132,7 @@ def test_half_precision_is_chosen_only_where_it_pays(
     trainer = make_trainer()
     trainer.precision = Precision.AUTO
 
-    measure(trainer, make_batch(0))
+    measure(Stack([trainer]), make_batch(0))
 
     assert trainer.precision is chosen
 
@@ -142,7 +148,7 @@ def test_a_device_without_half_precision_computes_in_single(make_trainer, make_b
         return do_step(trainer, batch, rate)
 
     monkeypatch.setattr(type(trainer), "do_step", only_single)
-    measure(trainer, make_batch(0))
+    measure(Stack([trainer]), make_batch(0))
 
     assert trainer.precision is Precision.FP32
 
@@ -159,7 +165,7 @@ def test_hopeless_half_precision_is_given_up_after_one_step(make_trainer, make_b
         return do_step(trainer, batch, rate)
 
     monkeypatch.setattr(type(trainer), "do_step", slow_in_half)
-    measure(trainer, make_batch(0))
+    measure(Stack([trainer]), make_batch(0))
 
     assert trainer.precision is Precision.FP32
     assert steps_in[Precision.BF16] == 2  # one to warm up, one to judge
@@ -184,7 +190,7 @@ def test_waiting_for_pictures_is_no_sign_of_busy_cores(make_trainer, make_batch,
         time.sleep(0.2)
         return make_batch(step)
 
-    run(make_trainer(), steps(12), slowly, watch.hooks, name="winter")
+    train(make_trainer(), steps(12), slowly, watch.hooks)
 
     assert min(took) < 0.1
     rates = [event.steps_per_second for event in watch.of(StepDone)]
@@ -195,13 +201,13 @@ def test_a_run_goes_on_where_the_trainer_is(make_trainer, make_batch):
     whole, halves = make_trainer(), make_trainer()
     watch = Watch(stop_after=3)
 
-    run(whole, steps(6), make_batch, Watch().hooks, name="winter")
-    run(halves, steps(6), make_batch, watch.hooks, name="winter")
+    train(whole, steps(6), make_batch, Watch().hooks)
+    train(halves, steps(6), make_batch, watch.hooks)
     assert (halves.step, len(watch.saves)) == (3, 1)
     again = make_trainer()
     again.load_state(halves.state())
     second = Watch()
-    run(again, steps(6), make_batch, second.hooks, name="winter", seconds_before=watch.saves[0])
+    train(again, steps(6), make_batch, second.hooks, seconds_before=watch.saves[0])
 
     assert second.of(TrainingPlanned)[0].first_step == 3
     assert [event.step for event in second.of(StepDone)] == [4, 5, 6]
@@ -213,9 +219,9 @@ def test_a_budget_of_time_ends_the_run_and_counts_earlier_runs(make_trainer, mak
     minute = Schedule(num_steps=None, seconds=60.0, decay_share=0.25)
     trainer, watch = make_trainer(), Watch()
 
-    seconds = run(trainer, minute, make_batch, watch.hooks, name="winter", seconds_before=59.5)
+    train(trainer, minute, make_batch, watch.hooks, seconds_before=59.5)
 
-    assert 60 <= seconds < 65
+    assert 60 <= watch.saves[-1] < 65
     assert trainer.step > 0
     assert watch.of(StepDone)[-1].num_steps >= trainer.step
 
@@ -224,7 +230,7 @@ def test_a_run_whose_budget_is_used_takes_no_step(make_trainer, make_batch):
     trainer, watch = make_trainer(), Watch()
     trainer.step = 6
 
-    run(trainer, steps(6), make_batch, watch.hooks, name="winter")
+    train(trainer, steps(6), make_batch, watch.hooks)
 
     assert watch.of(StepDone) == []
     assert trainer.step == 6
@@ -235,7 +241,7 @@ def test_saves_and_previews_come_in_time(make_trainer, make_batch):
     never = Watch(save_every=1e9, preview_every=1e9)
 
     for watch in (always, never):
-        run(make_trainer(), steps(4), make_batch, watch.hooks, name="winter")
+        train(make_trainer(), steps(4), make_batch, watch.hooks)
 
     assert (len(always.saves), always.previews) == (5, 4)
     assert (len(never.saves), never.previews) == (1, 0)
@@ -247,7 +253,7 @@ def test_a_preview_that_cannot_be_written_is_a_warning(make_trainer, make_batch)
 
     trainer, watch = make_trainer(), Watch(on_preview=fail, preview_every=0.0)
 
-    run(trainer, steps(3), make_batch, watch.hooks, name="winter")
+    train(trainer, steps(3), make_batch, watch.hooks)
 
     assert trainer.step == 3
     assert watch.of(Note)[0] == Note(text="no preview: the disk is full", warning=True)
@@ -260,7 +266,7 @@ def test_a_nan_is_rolled_back_and_training_goes_on_at_half_the_rate(
     trainer, watch = make_trainer(phase), Watch()
     broken = Broken(make_batch, at=5, times=1)
 
-    run(trainer, steps(8), broken, watch.hooks, name="winter")
+    train(trainer, steps(8), broken, watch.hooks)
 
     (rolled_back,) = watch.of(RolledBack)
     assert (rolled_back.from_step, rolled_back.to_step) == (6, 0)
@@ -279,7 +285,7 @@ def test_after_three_roll_backs_the_run_fails_and_keeps_the_last_good_state(
     broken = Broken(make_batch, at=2, times=99)
 
     with pytest.raises(TrainingFailedError, match=r"'winter' failed 4 times.*step 3") as caught:
-        run(trainer, steps(8), broken, watch.hooks, name="winter")
+        train(trainer, steps(8), broken, watch.hooks)
 
     rate = trainer.optim.learning_rate
     assert [event.learning_rate for event in watch.of(RolledBack)] == pytest.approx(
@@ -295,7 +301,7 @@ def test_a_roll_back_goes_to_the_older_of_two_snapshots(make_trainer, make_batch
     monkeypatch.setattr(loop, "SNAPSHOT_STEPS", 2)
     watch = Watch()
 
-    run(make_trainer(), steps(9), Broken(make_batch, at=7, times=1), watch.hooks, name="winter")
+    train(make_trainer(), steps(9), Broken(make_batch, at=7, times=1), watch.hooks)
 
     assert [(event.from_step, event.to_step) for event in watch.of(RolledBack)] == [(8, 4)]
 
@@ -306,7 +312,7 @@ def test_a_second_roll_back_does_not_return_to_what_the_first_gave_up(
     monkeypatch.setattr(loop, "SNAPSHOT_STEPS", 2)
     trainer, watch = make_trainer(), Watch()
 
-    run(trainer, steps(9), Broken(make_batch, at=5, times=3), watch.hooks, name="winter")
+    train(trainer, steps(9), Broken(make_batch, at=5, times=3), watch.hooks)
 
     assert [event.to_step for event in watch.of(RolledBack)] == [2, 2, 2]
     assert trainer.rate_factor == 1 / 8
@@ -321,11 +327,11 @@ def test_short_trainings_keep_states_more_often(num_steps, apart):
 
 def test_roll_backs_of_earlier_runs_count(make_trainer, make_batch):
     first, second, watch = make_trainer(), make_trainer(), Watch()
-    run(first, steps(8), Broken(make_batch, at=5, times=3), Watch().hooks, name="winter")
+    train(first, steps(8), Broken(make_batch, at=5, times=3), Watch().hooks)
     second.load_state(first.state())
 
     with pytest.raises(TrainingFailedError, match="failed 4 times"):
-        run(second, steps(20), Broken(make_batch, at=10, times=1), watch.hooks, name="winter")
+        train(second, steps(20), Broken(make_batch, at=10, times=1), watch.hooks)
 
     assert first.num_roll_backs == 3
     assert watch.of(RolledBack) == []
@@ -341,7 +347,7 @@ def test_a_picture_that_vanishes_ends_the_run_but_loses_no_step(make_trainer, ma
     hooks = dataclasses.replace(watch.hooks, save=lambda _: saved_at.append(trainer.step))
 
     with pytest.raises(PictureError, match=r"gone\.png"):
-        run(trainer, steps(8), make, hooks, name="winter")
+        train(trainer, steps(8), make, hooks)
 
     assert saved_at == [3]
 
@@ -354,7 +360,7 @@ def test_a_fault_in_the_batches_ends_the_run_and_gives_the_threads_back(make_tra
 
     threads = torch.get_num_threads()
     with pytest.raises(ValueError, match="no such picture"):
-        run(make_trainer(), steps(5), make, Watch().hooks, name="winter")
+        train(make_trainer(), steps(5), make, Watch().hooks)
 
     assert torch.get_num_threads() == threads
 
@@ -374,7 +380,7 @@ def test_want_of_memory_is_a_sentence_and_other_faults_are_not_hidden(
         monkeypatch.setattr(trainer, "do_step", fail)
         monkeypatch.setattr(loop, "_step_time", lambda *_, **__: 0.1)
         with pytest.raises(expected, match=r"out of memory|a bug"):
-            run(trainer, steps(5), make_batch, Watch().hooks, name="winter")
+            train(trainer, steps(5), make_batch, Watch().hooks)
 
 
 @pytest.fixture
@@ -405,7 +411,7 @@ def test_a_collapse_is_rolled_back_to_before_its_slope(make_trainer, make_batch,
     told_errors(sloping)
     trainer, watch = make_trainer(), Watch()
 
-    run(trainer, steps(200), make_batch, watch.hooks, name="winter")
+    train(trainer, steps(200), make_batch, watch.hooks)
 
     (rolled_back,) = watch.of(RolledBack)
     assert "the reconstruction has collapsed" in rolled_back.reason
@@ -420,7 +426,7 @@ def test_a_stop_on_the_slope_of_a_collapse_keeps_the_last_good_state(
     told_errors(sloping)
     trainer, watch = make_trainer(), Watch(stop_after=120, save_every=0.0)
 
-    run(trainer, steps(200), make_batch, watch.hooks, name="winter")
+    train(trainer, steps(200), make_batch, watch.hooks)
 
     assert trainer.step == 50
     assert trainer.num_roll_backs == 0
@@ -440,8 +446,110 @@ def test_a_last_step_that_spoils_the_weights_is_taken_again(make_trainer, make_b
         return record
 
     trainer.do_step = spoil_once
-    run(trainer, steps(8), make_batch, watch.hooks, name="winter")
+    train(trainer, steps(8), make_batch, watch.hooks)
 
     assert len(watch.of(RolledBack)) == 1
     assert trainer.step == 8
     assert all_finite(trainer)
+
+
+# Several at once
+
+
+@pytest.fixture
+def make_examples(make_trainer, make_batch):
+    """Make trainings of several examples beside a folder that does not learn."""
+    weights = LossWeights(weight_adversarial_ab=0.0, weight_patch_ab=10.0)
+
+    def views_of(example):
+        def make(step):
+            return {"a": make_batch(1000 * example + step)["a"], "b": make_batch(step)["b"]}
+
+        return make
+
+    def make(watches, broken=()):
+        return [
+            Training(
+                f"example-{number}",
+                make_trainer(folder_learns=False, weights=weights),
+                broken[number](views_of(number)) if number in broken else views_of(number),
+                watch.hooks,
+            )
+            for number, watch in enumerate(watches)
+        ]
+
+    return make
+
+
+def test_examples_together_come_to_what_each_comes_to_alone(make_examples):
+    watches, apart = [Watch() for _ in range(3)], [Watch() for _ in range(3)]
+    together, alone = make_examples(watches), make_examples(apart)
+
+    run(together, steps(6))
+    for training in alone:
+        run([training], steps(6))
+
+    for one, other in zip(together, alone, strict=True):
+        assert one.trainer.step == 6
+        for weight, expected in zip(
+            one.trainer.networks.parameters(), other.trainer.networks.parameters(), strict=True
+        ):
+            torch.testing.assert_close(weight, expected, atol=2e-4, rtol=1e-3)
+    [planned] = watches[0].of(TrainingPlanned)
+    assert planned.name == "example-0 and 2 more"
+    assert [event.step for event in watches[0].of(StepDone)] == [1, 2, 3, 4, 5, 6]
+    assert [len(watch.saves) for watch in watches] == [1, 1, 1]
+
+
+def test_each_is_told_its_own_losses_and_the_first_their_means(make_examples):
+    own = [[], []]
+    watches = [Watch(on_step=losses.append) for losses in own]
+    run(make_examples(watches), steps(3))
+    told = [event.losses["rec_a"] for event in watches[0].of(StepDone)]
+    for mean, one, other in zip(told, *own, strict=True):
+        assert one.losses["rec_a"] != other.losses["rec_a"]
+        assert mean == pytest.approx((one.losses["rec_a"] + other.losses["rec_a"]) / 2)
+
+
+def test_one_that_goes_wrong_leaves_the_others_and_goes_on_by_itself(make_examples, monkeypatch):
+    monkeypatch.setattr(loop, "SNAPSHOT_STEPS", 2)
+    watches = [Watch() for _ in range(3)]
+    trainings = make_examples(watches, {1: lambda make: Broken(make, at=4, times=1)})
+
+    assert run(trainings, steps(8)) == {}
+
+    assert [training.trainer.step for training in trainings] == [8, 8, 8]
+    assert [len(watch.of(RolledBack)) for watch in watches] == [0, 1, 0]
+    assert [training.trainer.num_roll_backs for training in trainings] == [0, 1, 0]
+    assert watches[1].of(TrainingPlanned)[0].name == "example-1"
+    assert all(all_finite(training.trainer) for training in trainings)
+    assert [len(watch.saves) for watch in watches] == [1, 1, 1]
+
+
+def test_one_that_fails_for_good_is_named_and_stops_no_other(make_examples):
+    watches = [Watch() for _ in range(3)]
+    trainings = make_examples(watches, {0: lambda make: Broken(make, at=4, times=99)})
+
+    failed = run(trainings, steps(8))
+
+    assert list(failed) == ["example-0"]
+    assert "failed 4 times" in str(failed["example-0"])
+    assert [training.trainer.step for training in trainings[1:]] == [8, 8]
+    assert [len(watch.saves) for watch in watches] == [1, 1, 1]
+
+
+def test_a_stop_saves_all_of_them(make_examples):
+    watches = [Watch(stop_after=3), Watch(), Watch()]
+    trainings = make_examples(watches)
+    run(trainings, steps(8))
+    assert [training.trainer.step for training in trainings] == [3, 3, 3]
+    assert [len(watch.saves) for watch in watches] == [1, 1, 1]
+
+
+def test_time_together_counts_for_each_as_its_share(make_examples):
+    watches = [Watch() for _ in range(2)]
+    began = time.monotonic()
+    run(make_examples(watches), Schedule(num_steps=None, seconds=0.5, decay_share=0.25))
+    took = time.monotonic() - began
+    for watch in watches:
+        assert 0.5 <= watch.saves[-1] <= took / 2

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
-from ostcli.config import Birth, Finish, PretrainConfig
+from ostcli.config import Birth, Finish, LossWeights, PretrainConfig
 from ostcli.errors import DamagedError, NotFoundError, PictureError, UsageError
 from ostcli.events import Collected, Note, PicturesFound, StepDone, TrainingPlanned
 from ostcli.images.keepsake import bytes_of_tensor
@@ -22,7 +23,14 @@ from ostcli.presets import adapt_preset
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
 from ostcli.workflows import adapt as module
-from ostcli.workflows.adapt import adapt, adapt_in_memory, prepare_adaptation
+from ostcli.workflows.adapt import (
+    ExampleRefusedError,
+    adapt,
+    adapt_all,
+    adapt_in_memory,
+    prepare_adaptation,
+    views_of_b,
+)
 from ostcli.workflows.load import load_model
 from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_adaptation, open_model
@@ -385,6 +393,7 @@ def test_phase_two_begins_with_b_as_the_model_has_it_and_a_born_as_asked(
         torch.device("cpu"),
         precision=config.precision,
         stroke_filter=0.0,
+        views_b=views_of_b(model, config),
     )
     now, stored = trainer.networks.state_dict(), trained.open("snow").tensors("weights")
 
@@ -423,3 +432,110 @@ assert ((denormal * 1.0).view(torch.int32) == 0).all()
 """
     environment = os.environ | {"OMP_NUM_THREADS": "2"}
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+
+
+# Several examples
+
+
+@pytest.fixture
+def by_patches(phase_two):
+    """Give settings that leave the folder alone, so that examples take their steps together."""
+    weights = LossWeights(weight_adversarial_ab=0.0, weight_patch_ab=10.0)
+    return replace(phase_two, weights=weights, folder_learns=False)
+
+
+@pytest.fixture
+def examples(tmp_path, noise_picture):
+    paths = [tmp_path / f"example-{number}.png" for number in range(3)]
+    for number, path in enumerate(paths):
+        noise_picture(6 + number, 5).resize((45, 37), Image.Resampling.BICUBIC).save(path)
+    return paths
+
+
+def weights_of(library, name):
+    return library.open(name).tensors("weights")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_several_come_to_what_each_comes_to_alone(
+    trained, examples, phase_two, by_patches, together
+):
+    config, events = by_patches if together else phase_two, Collected()
+    for path in examples:
+        adapt(path, config, name=f"alone-{path.stem[-1]}", library=trained)
+
+    result = adapt_all(examples, config, library=trained, on_event=events)
+
+    assert [one.name for one in result.done] == [f"snow+{path.stem}" for path in examples]
+    assert [one.example for one in result.done] == [path.resolve() for path in examples]
+    assert result.failed == ()
+    assert len(events.of(TrainingPlanned)) == (1 if together else 3)
+    for one in result.done:
+        assert (one.finished, one.step) == (True, 5)
+        assert one.losses["rec_a"] > 0
+        assert one.verdict is not None
+        alone = weights_of(trained, f"alone-{one.name[-1]}")
+        for name, weight in weights_of(trained, one.name).items():
+            torch.testing.assert_close(weight, alone[name], atol=1e-4, rtol=1e-3)
+
+
+def test_what_was_stopped_together_goes_on_together(trained, examples, by_patches, stop_after):
+    adapt_all(examples, by_patches, library=trained, should_stop=stop_after(2))
+    assert {trained.manifest(f"snow+{path.stem}").current.step for path in examples} == {2}
+    events = Collected()
+    result = adapt_all(examples, by_patches, library=trained, on_event=events)
+    assert [one.step for one in result.done] == [5, 5, 5]
+    assert [plan.first_step for plan in events.of(TrainingPlanned)] == [2]
+
+
+def test_what_has_come_further_is_left_alone(trained, examples, by_patches):
+    adapt(examples[1], by_patches, library=trained)
+    before = weights_of(trained, "snow+example-1")
+    result = adapt_all(examples, by_patches, library=trained)
+    assert [one.has_trained for one in result.done] == [True, False, True]
+    after = weights_of(trained, "snow+example-1")
+    assert all(after[name].equal(weight) for name, weight in before.items())
+
+
+def test_examples_of_one_stem_do_not_share_a_name(trained, examples, by_patches, tmp_path):
+    other = tmp_path / "other" / examples[0].name
+    other.parent.mkdir()
+    shutil.copy(examples[1], other)
+    result = adapt_all([examples[0], other], by_patches, library=trained)
+    assert [one.name for one in result.done] == ["snow+example-0", "snow+example-0-2"]
+
+
+def test_an_example_given_twice_is_one(trained, examples, by_patches):
+    result = adapt_all([examples[0], examples[0]], by_patches, library=trained)
+    assert [one.name for one in result.done] == ["snow+example-0"]
+
+
+def test_one_that_cannot_be_used_stops_no_other(trained, examples, by_patches, phase_two):
+    adapt(examples[1], phase_two, library=trained)
+    examples[0].write_bytes(b"nonsense")
+    result = adapt_all(examples, by_patches, library=trained)
+    assert [path for path, _ in result.failed] == examples[:2]
+    assert [type(error) for _, error in result.failed] == [PictureError, ExampleRefusedError]
+    assert [one.name for one in result.done] == ["snow+example-2"]
+
+
+def test_more_than_fit_together_follow_one_another(trained, examples, by_patches, monkeypatch):
+    monkeypatch.setattr(module, "MOST_TOGETHER", 2)
+    events = Collected()
+    result = adapt_all(examples, by_patches, library=trained, on_event=events)
+    assert len(result.done) == 3
+    assert len(events.of(TrainingPlanned)) == 2
+
+
+def test_a_stop_leaves_out_those_that_were_not_begun(
+    trained, examples, by_patches, monkeypatch, stop_after
+):
+    monkeypatch.setattr(module, "MOST_TOGETHER", 2)
+    result = adapt_all(examples, by_patches, library=trained, should_stop=stop_after(2))
+    assert [one.finished for one in result.done] == [False, False]
+    assert not trained.exists("snow+example-2")
+
+
+def test_one_name_is_for_one_example(trained, examples, by_patches):
+    with pytest.raises(UsageError, match="--name goes with one example"):
+        adapt_all(examples, by_patches, name="mine", library=trained)
