@@ -1,7 +1,7 @@
 """All that changes in training, one step of it, and its state as named tensors."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -10,12 +10,11 @@ from torch.optim.swa_utils import AveragedModel
 from ostcli.config import OptimConfig, Precision
 from ostcli.method.networks import Networks
 from ostcli.method.record import StepRecord
+from ostcli.training.adam import Adam, Gradients
 from ostcli.training.batches import Batch
 from ostcli.training.device import autocast
 from ostcli.training.health import Health
 from ostcli.training.phases import Phase
-
-Gradients = Sequence[Tensor | None]
 
 
 class Trainer:
@@ -48,9 +47,7 @@ class Trainer:
         self.health = Health()
         self.table = phase.table(networks)
         self.optimisers = {
-            total: torch.optim.Adam(
-                parameters, lr=optim.learning_rate, betas=(optim.beta1, optim.beta2), fused=True
-            )
+            total: Adam(parameters, (optim.beta1, optim.beta2))
             for total, parameters in self.table.items()
         }
         self.average = AveragedModel(networks, multi_avg_fn=_warm_average(optim))
@@ -101,15 +98,9 @@ class Trainer:
                 losses do not pass through `encoder_b`.
             rate: share of the learning rate that the schedule leaves, 0 to 1.
         """
+        learning_rate = self.optim.learning_rate * self.rate_factor * rate
         for total, optimiser in self.optimisers.items():
-            for parameter, gradient in zip(self.table[total], gradients[total], strict=True):
-                parameter.grad = gradient  # Adam passes over a weight whose gradient is None
-            for group in optimiser.param_groups:
-                group["lr"] = (
-                    self.optim.learning_rate * self.phase.rate_of(total) * self.rate_factor * rate
-                )
-            optimiser.step()
-            optimiser.zero_grad()
+            optimiser.step(gradients[total], learning_rate * self.phase.rate_of(total))
         self.average.update_parameters(self.networks)
         self.step += 1
 
@@ -135,8 +126,7 @@ class Trainer:
         tensors |= _prefixed("raw", self.networks.state_dict())
         tensors |= _prefixed("average", self.average.state_dict())
         for total, optimiser in self.optimisers.items():
-            for index, slots in optimiser.state_dict()["state"].items():
-                tensors |= _prefixed(f"optimiser.{total}.{index}", slots)
+            tensors |= _prefixed(f"optimiser.{total}", optimiser.state())
         for name, pool in self.phase.pools.items():
             if pool.pictures:
                 tensors[f"pool.{name}"] = torch.stack(pool.pictures)
@@ -154,12 +144,7 @@ class Trainer:
         self.networks.load_state_dict(_with_prefix("raw", tensors))
         self.average.load_state_dict(_with_prefix("average", tensors))
         for total, optimiser in self.optimisers.items():
-            slots: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in _with_prefix(f"optimiser.{total}", tensors).items():
-                index, slot = name.split(".")
-                slots.setdefault(int(index), {})[slot] = tensor.clone()
-            groups = optimiser.state_dict()["param_groups"]
-            optimiser.load_state_dict({"state": slots, "param_groups": groups})
+            optimiser.load_state(_with_prefix(f"optimiser.{total}", tensors))
         for name, pool in self.phase.pools.items():
             pictures = tensors.get(f"pool.{name}")
             pool.pictures = [] if pictures is None else list(pictures.clone().to(self.device))

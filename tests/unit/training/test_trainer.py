@@ -6,6 +6,7 @@ import torch
 
 from ostcli.config import Cycle, LatentForm, NetworkConfig, OptimConfig, Precision, Reach
 from ostcli.method.record import EXAMPLE, FOLDER
+from ostcli.training.adam import Adam
 from ostcli.training.trainer import Trainer, floats
 
 PHASES = ("one", "two")
@@ -93,13 +94,16 @@ def test_a_weight_that_a_total_does_not_depend_on_gets_no_step_from_it(
 
     trainer.do_step(make_batch(), 1.0)
 
-    weights = list(trainer.networks.encoder_b.parameters())
-    by_example, by_folder = (
-        [weight in trainer.optimisers[total].state for weight in weights]
-        for total in (EXAMPLE, FOLDER)
-    )
-    assert by_example == [stepped] * len(weights)
-    assert all(by_folder)
+    def has_stepped(total):
+        optimiser = trainer.optimisers[total]
+        numbers = {id(weight): index for index, weight in enumerate(optimiser.parameters)}
+        return [
+            f"{numbers[id(weight)]}.step" in optimiser.state()
+            for weight in trainer.networks.encoder_b.parameters()
+        ]
+
+    assert set(has_stepped(EXAMPLE)) == {stepped}
+    assert set(has_stepped(FOLDER)) == {True}
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_others(make_trainer, make_batch):
@@ -181,16 +185,16 @@ def test_what_is_not_such_a_state_is_refused(change, error, make_trainer, make_b
         make_trainer().load_state(state)
 
 
-def test_the_rate_is_the_schedule_s_share_after_roll_backs(make_trainer, make_batch):
+def test_the_rate_is_the_schedule_s_share_after_roll_backs(make_trainer, make_batch, monkeypatch):
+    rates = []
+    monkeypatch.setattr(Adam, "step", lambda _, gradients, rate: rates.append(rate))
     trainer = make_trainer(optim=OptimConfig(learning_rate=1e-3), example_rate=3.0)
     trainer.num_roll_backs = 1
 
     trainer.do_step(make_batch(), 0.25)
 
-    for total, optimiser in trainer.optimisers.items():
-        times = 3.0 if total == EXAMPLE else 1.0
-        assert [group["lr"] for group in optimiser.param_groups] == [1e-3 * times * 0.5 * 0.25]
-        assert optimiser.param_groups[0]["betas"] == (0.5, 0.999)
+    times = [3.0 if total == EXAMPLE else 1.0 for total in trainer.optimisers]
+    assert rates == pytest.approx([1e-3 * each * 0.5 * 0.25 for each in times])
 
 
 def test_a_first_step_moves_each_weight_by_the_rate(make_trainer, make_batch):
