@@ -23,6 +23,94 @@ _OF_KERNELS = torch.kron(_ALONG, _ALONG)
 """Turns the 9 numbers of a kernel into 16: G of the source, along both sides. Shape (16, 9)."""
 
 
+class MirrorPad2d(nn.ReflectionPad2d):
+    """The picture continued by its mirror image: torch's own, with a gradient of whole rows.
+
+    Args:
+        width: of the rim, in pixels.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
+        if x.device.type != "cpu":
+            return super().forward(x)
+        padded: Tensor = _Mirrored.apply(x, self.padding[0])
+        return padded
+
+
+class _Mirrored(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, width: int) -> Tensor:  # noqa: ANN401 - torch's own
+        ctx.width = width
+        return F.pad(x, (width, width, width, width), mode="reflect")
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        """Add what the rim got to the pixels that it mirrors."""
+        width = ctx.width
+        for side in (2, 3):
+            length = gradient.shape[side] - 2 * width
+            inner = gradient.narrow(side, width, length).clone()
+            before, behind = (gradient.narrow(side, at, width) for at in (0, length + width))
+            inner.narrow(side, 1, width).add_(before.flip(side))
+            inner.narrow(side, length - 1 - width, width).add_(behind.flip(side))
+            gradient = inner
+        return gradient, None
+
+
+class DoublingConv2d(nn.Conv2d):
+    """Height and width doubled by the nearest pixel, a mirrored rim, and a 3 × 3 convolution.
+
+    A pixel of a doubled picture is one of four that are alike, so of 9 numbers of a kernel at most
+    4 meet different pixels: the kernel is summed for each of the four places that a result has
+    among those, and the picture is convolved before it is doubled, by less than half the products.
+
+    Args:
+        channels_in, channels_out: C and K.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, C, h, w) to (N, K, 2h, 2w)."""
+        num, _, height, width = x.shape
+        kernels = _halves(_halves(self.weight, 2), 4)  # (2 across, 2 down, K, C, 2, 2)
+        # The mirrored rim of a doubled picture is that picture's own border once more.
+        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        quarters = F.conv2d(padded, kernels.flatten(0, 2))
+        quarters = quarters.view(num, 2, 2, -1, height + 1, width + 1)
+        rows = [
+            torch.stack(
+                [
+                    quarters[:, across, down, :, down : down + height, across : across + width]
+                    for across in range(2)
+                ],
+                dim=-1,
+            )
+            for down in range(2)
+        ]
+        assert self.bias is not None
+        doubled = torch.stack(rows, dim=3).reshape(num, -1, 2 * height, 2 * width)
+        return doubled + self.bias.to(doubled)[:, None, None]
+
+
+def _halves(kernels: Tensor, dim: int) -> Tensor:
+    """Sum the three numbers along a side of kernels to two, for either half of a doubled pixel.
+
+    Returns:
+        Shape (2, …): for the first half, then for the second; 2 at `dim` behind that.
+    """
+    first, middle, last = kernels.unbind(dim)
+    return torch.stack(
+        (torch.stack((first, middle + last), dim), torch.stack((first + middle, last), dim))
+    )
+
+
 class NarrowConv2d(nn.Conv2d):
     """A convolution to few channels: by columns of the kernel first, whose results are then added.
 

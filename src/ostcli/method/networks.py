@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
 from ostcli.method.colour import from_opponent
-from ostcli.method.convolution import NarrowConv2d, WideConv2d
+from ostcli.method.convolution import DoublingConv2d, MirrorPad2d, NarrowConv2d, WideConv2d
 from ostcli.method.detail import fine_detail
 from ostcli.method.strokes import without_strokes
 
@@ -77,11 +77,11 @@ class ResidualBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.ReflectionPad2d(1),
+            MirrorPad2d(1),
             WideConv2d(channels),
             nn.InstanceNorm2d(channels),
             nn.ReLU(),
-            nn.ReflectionPad2d(1),
+            MirrorPad2d(1),
             WideConv2d(channels),
             nn.InstanceNorm2d(channels),
         )
@@ -289,7 +289,7 @@ def build_networks(
 
 def _first_layer(config: NetworkConfig) -> list[nn.Module]:
     return [
-        nn.ReflectionPad2d(3),
+        MirrorPad2d(3),
         nn.Conv2d(3, config.width, 7),
         _norm(config.width, config.norm),
         nn.ReLU(),
@@ -298,7 +298,7 @@ def _first_layer(config: NetworkConfig) -> list[nn.Module]:
 
 def _last_layer(config: NetworkConfig) -> list[nn.Module]:
     planes = 6 if config.detail_radius else 3
-    return [nn.ReflectionPad2d(3), NarrowConv2d(config.width, planes, 7)]
+    return [MirrorPad2d(3), NarrowConv2d(config.width, planes, 7)]
 
 
 def _picture(planes: Tensor, detail: Tensor | None) -> Tensor:
@@ -344,12 +344,8 @@ def _up(channels: int, config: NetworkConfig) -> list[nn.Module]:
         doubling = [
             nn.ConvTranspose2d(2 * channels, channels, 3, stride=2, padding=1, output_padding=1)
         ]
-    else:
-        doubling = [
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.ReflectionPad2d(1),
-            nn.Conv2d(2 * channels, channels, 3),
-        ]
+    else:  # Weights are stored by the number of their layer, of which there were three here once.
+        doubling = [nn.Identity(), nn.Identity(), DoublingConv2d(2 * channels, channels)]
     return [*doubling, _norm(channels, config.norm), nn.ReLU()]
 
 

@@ -29,7 +29,7 @@ NUM_SCALES = 3
 """At most; each half as large as the one before, as long as it holds a patch."""
 NUM_PROJECTIONS = 32
 """Random directions at each scale."""
-MOST_ALONG = 64
+MOST_ALONG = 42
 """Places along the short side of a picture at which patches are taken, at most (decision 0037)."""
 GRID = 16
 """Places across a picture at which `most_alike` compares brightness."""

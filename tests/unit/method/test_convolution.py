@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from ostcli.method import convolution
-from ostcli.method.convolution import NarrowConv2d, WideConv2d
+from ostcli.method.convolution import DoublingConv2d, MirrorPad2d, NarrowConv2d, WideConv2d
 
 
 def noise(seed, *shape, dtype=torch.float32):
@@ -28,6 +28,34 @@ def plain(layer):
 def off(one, other):
     """Return the relative difference of two tensors."""
     return float(((one.double() - other.double()).norm() / other.double().norm()).detach())
+
+
+@pytest.mark.parametrize("size", [(6, 5), (1, 1), (1, 8), (2, 3)])
+def test_doubling_is_the_convolution_of_a_doubled_picture(size):
+    torch.manual_seed(0)
+    layer = DoublingConv2d(4, 3)
+    x = noise(1, 2, 4, *size)
+
+    def doubled_first(x):
+        doubled = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        return F.conv2d(F.pad(doubled, (1, 1, 1, 1), mode="reflect"), layer.weight, layer.bias)
+
+    for actual, expected in zip(
+        results(layer, layer, x), results(doubled_first, layer, x), strict=True
+    ):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("size", [(4, 9), (16, 5)])
+def test_a_mirrored_rim_and_its_gradient_are_torchs(width, size):
+    x = noise(1, 2, 3, *size, dtype=torch.float64).requires_grad_()
+    actual, expected = MirrorPad2d(width)(x), F.pad(x, (width,) * 4, mode="reflect")
+    assert torch.equal(actual, expected)
+    gradient = noise(2, *actual.shape, dtype=torch.float64)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(padded, x, gradient) for padded in (actual, expected))
+    )
 
 
 @pytest.mark.parametrize(("channels", "side"), [(3, 7), (6, 7), (1, 3), (2, 1)])
