@@ -71,6 +71,29 @@ class Latent:
         return Code(self.mean + torch.exp(0.5 * self.log_variance) * noise, self.detail)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Path:
+    """T_AB, or another way from pictures to pictures with the latent's mean, layer by layer.
+
+    Whole when called; `bands.py` takes the same layers over a picture too large for that.
+    """
+
+    layers: tuple[nn.Module, ...]
+    """From what the encoder sees to what `as_pictures` takes."""
+    stroke_filter: float = 0.0
+    """Strength of the filter through which the encoder sees pictures; 0 for none."""
+    detail_radius: int = 0
+    """Of the detail that goes past the layers, see `fine_detail`; 0 for none."""
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Shape (N, 3, H, W) in and out."""
+        seen = without_strokes(pictures, self.stroke_filter)
+        planes = seen
+        for layer in self.layers:
+            planes = layer(planes)
+        return as_pictures(planes, _detail(seen, self.detail_radius))
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions with instance norm, plus the input."""
 
@@ -124,8 +147,8 @@ class Networks(nn.Module):
         generator: draws the weights; on the CPU.
     """
 
-    encoder_a: nn.Module | None
-    decoder_a: nn.Module | None
+    encoder_a: nn.Sequential | None
+    decoder_a: nn.Sequential | None
     stroke_filter_a: float
     """Strength of the filter through which E_A sees pictures (decision 0026)."""
 
@@ -183,25 +206,24 @@ class Networks(nn.Module):
     def decode_a(self, code: Code) -> Tensor:
         """G_A^U(G^S(z)): a code to pictures (N, 3, H, W)."""
         assert self.decoder_a is not None, "phase II only: call add_domain_a first"
-        return _picture(self.decoder_a(self.decoder_shared(code.z)), code.detail)
+        return as_pictures(self.decoder_a(self.decoder_shared(code.z)), code.detail)
 
     def decode_b(self, code: Code) -> Tensor:
         """G_B^U(G^S(z)): a code to pictures (N, 3, H, W)."""
-        return _picture(self.decoder_b(self.decoder_shared(code.z)), code.detail)
+        return as_pictures(self.decoder_b(self.decoder_shared(code.z)), code.detail)
 
     def decode_both(self, code: Code) -> tuple[Tensor, Tensor]:
         """Return `decode_a` and `decode_b` of one code, with one pass through G^S."""
         assert self.decoder_a is not None, "phase II only: call add_domain_a first"
         features = self.decoder_shared(code.z)
         return (
-            _picture(self.decoder_a(features), code.detail),
-            _picture(self.decoder_b(features), code.detail),
+            as_pictures(self.decoder_a(features), code.detail),
+            as_pictures(self.decoder_b(features), code.detail),
         )
 
     def _encode(self, unshared: nn.Module, pictures: Tensor) -> Latent:
         latent: Latent = self.encoder_shared(unshared(pictures))
-        radius = self.config.detail_radius
-        return replace(latent, detail=fine_detail(pictures, radius)) if radius else latent
+        return replace(latent, detail=_detail(pictures, self.config.detail_radius))
 
     def score_b(self, pictures: Tensor) -> Tensor:
         """D_B(s): pictures (N, 3, H, W) to a score for each patch at each scale, (N, S, h', w').
@@ -218,21 +240,62 @@ class Networks(nn.Module):
             scores.append(F.interpolate(coarse, size=scores[0].shape[2:]))
         return torch.cat(scores, dim=1)
 
-    def reconstruct_bb(self, pictures: Tensor) -> Tensor:
+    @property
+    def reconstruct_bb(self) -> Path:
         """T_BB, with the latent's mean."""
-        return self.decode_b(self.encode_b(pictures).mode)
+        return self._path(self.encoder_b, self.decoder_b)
 
-    def reconstruct_aa(self, pictures: Tensor) -> Tensor:
+    @property
+    def reconstruct_aa(self) -> Path:
         """T_AA, with the latent's mean."""
-        return self.decode_a(self.encode_a(pictures).mode)
+        return self._path(self.encoder_a, self.decoder_a, self.stroke_filter_a)
 
-    def translate_ab(self, pictures: Tensor) -> Tensor:
+    @property
+    def translate_ab(self) -> Path:
         """T_AB, with the latent's mean."""
-        return self.decode_b(self.encode_a(pictures).mode)
+        return self._path(self.encoder_a, self.decoder_b, self.stroke_filter_a)
 
-    def translate_ba(self, pictures: Tensor) -> Tensor:
+    @property
+    def translate_ba(self) -> Path:
         """T_BA, with the latent's mean."""
-        return self.decode_a(self.encode_b(pictures).mode)
+        return self._path(self.encoder_b, self.decoder_a)
+
+    def _path(
+        self,
+        encoder: nn.Sequential | None,
+        decoder: nn.Sequential | None,
+        stroke_filter: float = 0.0,
+    ) -> Path:
+        assert encoder is not None, "phase II only: call add_domain_a first"
+        assert decoder is not None, "phase II only: call add_domain_a first"
+        *features, head = self.encoder_shared
+        assert isinstance(head, LatentHead), "the features before it are the latent's mean"
+        return Path(
+            layers=(*encoder, *features, *self.decoder_shared, *decoder),
+            stroke_filter=stroke_filter,
+            detail_radius=self.config.detail_radius,
+        )
+
+
+def as_pictures(planes: Tensor, detail: Tensor | None) -> Tensor:
+    """Turn what the last layer gives into pictures.
+
+    Args:
+        planes: three colours, and with detail the gain of each of its planes. Shape
+            (N, 3 or 6, H, W).
+        detail: see `Code`.
+
+    Returns:
+        Shape (N, 3, H, W), float32, range [-1, 1]; detail may reach beyond it, as the gain is free.
+    """
+    if detail is None:
+        return torch.tanh(planes.float())
+    colour, gain = planes.float().chunk(2, dim=1)
+    return torch.tanh(colour) + from_opponent((1 + gain) * detail)
+
+
+def _detail(pictures: Tensor, radius: int) -> Tensor | None:
+    return fine_detail(pictures, radius) if radius else None
 
 
 class _Each(nn.Module):
@@ -299,23 +362,6 @@ def _first_layer(config: NetworkConfig) -> list[nn.Module]:
 def _last_layer(config: NetworkConfig) -> list[nn.Module]:
     planes = 6 if config.detail_radius else 3
     return [MirrorPad2d(3), NarrowConv2d(config.width, planes, 7)]
-
-
-def _picture(planes: Tensor, detail: Tensor | None) -> Tensor:
-    """Turn what the last layer gives into pictures.
-
-    Args:
-        planes: three colours, and with detail the gain of each of its planes. Shape
-            (N, 3 or 6, H, W).
-        detail: see `Code`.
-
-    Returns:
-        Shape (N, 3, H, W), float32, range [-1, 1]; detail may reach beyond it, as the gain is free.
-    """
-    if detail is None:
-        return torch.tanh(planes.float())
-    colour, gain = planes.float().chunk(2, dim=1)
-    return torch.tanh(colour) + from_opponent((1 + gain) * detail)
 
 
 def _norm(channels: int, form: Norm) -> nn.Module:

@@ -268,7 +268,7 @@ class Tag(nn.Module):
 
     def forward(self, x):
         self.log.append(self.name)
-        return Latent(mean=x, log_variance=None) if self.name == "encoder_shared" else x
+        return x
 
 
 @pytest.mark.parametrize(
@@ -283,11 +283,24 @@ class Tag(nn.Module):
 def test_each_path_goes_through_the_layers_that_the_paper_says(path, first, last):
     networks, log = build_networks(tiny(), with_domain_a=True), []
     for name in ("encoder_a", "encoder_b", *SHARED, "decoder_a", "decoder_b"):
-        setattr(networks, name, Tag(name, log))
+        head = [LatentHead(3, LatentForm.DETERMINISTIC)] if name == "encoder_shared" else []
+        setattr(networks, name, nn.Sequential(Tag(name, log), *head))
 
     getattr(networks, path)(pictures())
 
     assert log == [first, "encoder_shared", "decoder_shared", last]
+
+
+@pytest.mark.parametrize("latent", LatentForm)
+def test_each_path_decodes_the_mean_of_what_it_encodes(latent):
+    networks, x = build_networks(tiny(latent=latent, detail_radius=2), seed=1), pictures()
+    networks.add_domain_a(Birth.RANDOM, torch.Generator().manual_seed(5), stroke_filter=0.05)
+    encode = {"a": networks.encode_a, "b": networks.encode_b}
+    decode = {"a": networks.decode_a, "b": networks.decode_b}
+
+    for path in ("reconstruct_bb", "reconstruct_aa", "translate_ab", "translate_ba"):
+        source, target = path[-2:]
+        assert torch.equal(getattr(networks, path)(x), decode[target](encode[source](x).mode))
 
 
 @pytest.mark.parametrize(("layers", "pixels"), [(1, 16), (2, 34), (3, 70)])
