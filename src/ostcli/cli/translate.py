@@ -75,6 +75,15 @@ def translate(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    megapixels: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="How many megapixels of a larger picture the network sees.",
+            show_default="1, or what a model of --preset paper was trained at",
+            rich_help_panel=options.ADVANCED,
+        ),
+    ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
@@ -103,7 +112,9 @@ def translate(
         )
     if PIPE in (inputs or ()):
         _check_pipe(inputs, any((json, out, overwrite, adapt_each)))
-        _translate_pipe(output, to, adaptation, finish, strength, suffix or ".png", device)
+        _translate_pipe(
+            output, to, adaptation, finish, strength, megapixels, suffix or ".png", device
+        )
         return
     with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
         result = convert(
@@ -113,6 +124,7 @@ def translate(
             out=out,
             finish=finish,
             strength=strength,
+            megapixels=megapixels,
             suffix=suffix,
             overwrite=overwrite,
             adapt_each=adapt_each,
@@ -173,6 +185,7 @@ def _translate_pipe(
     adaptation: str | None,
     finish: Finish,
     strength: float,
+    megapixels: float | None,
     suffix: str,
     device: DeviceChoice,
 ) -> None:
@@ -186,6 +199,7 @@ def _translate_pipe(
             adaptation=adaptation,
             finish=finish,
             strength=strength,
+            megapixels=megapixels,
             suffix=suffix,
             device=device,
             on_event=listener,

@@ -72,10 +72,10 @@ class Latent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Path:
+class NetworkPath:
     """T_AB, or another way from pictures to pictures with the latent's mean, layer by layer.
 
-    Whole when called; `bands.py` takes the same layers over a picture too large for that.
+    Whole when called; `tiles.py` takes the same layers over a picture too large for that.
     """
 
     layers: tuple[nn.Module, ...]
@@ -241,22 +241,22 @@ class Networks(nn.Module):
         return torch.cat(scores, dim=1)
 
     @property
-    def reconstruct_bb(self) -> Path:
+    def reconstruct_bb(self) -> NetworkPath:
         """T_BB, with the latent's mean."""
         return self._path(self.encoder_b, self.decoder_b)
 
     @property
-    def reconstruct_aa(self) -> Path:
+    def reconstruct_aa(self) -> NetworkPath:
         """T_AA, with the latent's mean."""
         return self._path(self.encoder_a, self.decoder_a, self.stroke_filter_a)
 
     @property
-    def translate_ab(self) -> Path:
+    def translate_ab(self) -> NetworkPath:
         """T_AB, with the latent's mean."""
         return self._path(self.encoder_a, self.decoder_b, self.stroke_filter_a)
 
     @property
-    def translate_ba(self) -> Path:
+    def translate_ba(self) -> NetworkPath:
         """T_BA, with the latent's mean."""
         return self._path(self.encoder_b, self.decoder_a)
 
@@ -265,12 +265,12 @@ class Networks(nn.Module):
         encoder: nn.Sequential | None,
         decoder: nn.Sequential | None,
         stroke_filter: float = 0.0,
-    ) -> Path:
+    ) -> NetworkPath:
         assert encoder is not None, "phase II only: call add_domain_a first"
         assert decoder is not None, "phase II only: call add_domain_a first"
         *features, head = self.encoder_shared
         assert isinstance(head, LatentHead), "the features before it are the latent's mean"
-        return Path(
+        return NetworkPath(
             layers=(*encoder, *features, *self.decoder_shared, *decoder),
             stroke_filter=stroke_filter,
             detail_radius=self.config.detail_radius,

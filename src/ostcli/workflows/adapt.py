@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from ostcli.config import AdaptConfig, DeviceChoice, Finish, Precision, ViewConfig
 from ostcli.errors import BusyError, OstError, PictureError, UsageError
@@ -20,7 +19,7 @@ from ostcli.images.folder import spread
 from ostcli.images.keepsake import to_bytes_tensor
 from ostcli.images.read import read_picture
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
-from ostcli.method.networks import Networks
+from ostcli.method.networks import NetworkPath, Networks
 from ostcli.presets import adapt_preset
 from ostcli.store.durable import sha256
 from ostcli.store.library import Library, store_root
@@ -47,8 +46,6 @@ from ostcli.workflows.translator import Translator
 from ostcli.workflows.verdict import judge_adaptation
 
 ADAPTATION: Kind = "adaptation"
-Along = Callable[[Tensor], Tensor]
-"""A path through the networks: pictures (N, 3, H, W) to as many."""
 NUM_OF_B_IN_PREVIEW = 3
 
 
@@ -481,8 +478,10 @@ def preview_sheet(
 ) -> Image.Image:
     """Show the example along every path, without and with the finish, above some of B."""
 
-    def row(image: Image.Image, recon: Along, there: Along, back: Along) -> list[Image.Image]:
-        def along(path: Along, source: Image.Image) -> Image.Image:
+    def row(
+        image: Image.Image, recon: NetworkPath, there: NetworkPath, back: NetworkPath
+    ) -> list[Image.Image]:
+        def along(path: NetworkPath, source: Image.Image) -> Image.Image:
             return Translator(networks, path, view).network_pixels(source)
 
         translated = along(there, image)

@@ -12,7 +12,7 @@ from ostcli.method.networks import Networks
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device
 from ostcli.workflows.stored import find_model, open_adaptation, open_model
-from ostcli.workflows.translator import Translator, path_to
+from ostcli.workflows.translator import Translator, path_to, view_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,14 @@ class LoadedModel:
         *,
         finish: Finish = Finish.AUTO,
         strength: float = 1.0,
+        megapixels: float | None = None,
+        on_event: OnEvent = ignore_events,
     ) -> Image.Image:
-        """Translate one picture. RGB in and out, of the same size.
+        """Translate one picture. RGB in and out, of the same size; see `ostcli.translate`.
 
         Raises:
-            UsageError: this is a model that was not adapted to any example.
+            UsageError: this is a model that was not adapted to any example, or `megapixels` are
+                fewer than a training view has.
         """
         if self.networks.encoder_a is None:
             raise UsageError(
@@ -47,9 +50,10 @@ class LoadedModel:
         return Translator(
             self.networks,
             path_to(self.networks, to),
-            self.config.view,
+            view_of(self.config.view, megapixels),
             finish=self.finish if finish is Finish.AUTO else finish,
             strength=strength,
+            on_event=on_event,
         ).translate(image)
 
     def reconstruct(self, image: Image.Image) -> Image.Image:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import torch
 
-from ostcli.config import DeviceChoice, Direction, Finish
+from ostcli.config import DeviceChoice, Direction, Finish, ViewConfig
 from ostcli.errors import (
     InputError,
     OstError,
@@ -38,7 +38,7 @@ from ostcli.workflows.batch import (
 )
 from ostcli.workflows.finish import decide_finish
 from ostcli.workflows.stored import Adaptation, open_adaptation, open_model, parent_of
-from ostcli.workflows.translator import Translator, path_to
+from ostcli.workflows.translator import Translator, path_to, view_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +75,7 @@ def translate(
     out: str | Path | None = None,
     finish: Finish = Finish.AUTO,
     strength: float = 1.0,
+    megapixels: float | None = None,
     suffix: str | None = None,
     overwrite: bool = False,
     adapt_each: bool = False,
@@ -93,6 +94,8 @@ def translate(
         out: where to write; "translated-B" or "translated-A" below the working directory if None.
         finish: what is done with the network's pixels.
         strength: 0 gives the source, 1 the translation.
+        megapixels: how many the network sees of a larger picture; what the model was made for, 1
+            in `fast`, if None.
         suffix: format of the outputs, such as ".png"; that of each input if None.
         overwrite: write again what is there already.
         adapt_each: adapt to every input by itself before it is translated (the paper's own use).
@@ -105,7 +108,8 @@ def translate(
 
     Raises:
         NotFoundError: there is no adaptation.
-        UsageError: the adaptation is a model, or `adapt_each` goes to A or has no pictures of B.
+        UsageError: the adaptation is a model, `adapt_each` goes to A or has no pictures of B, or
+            `megapixels` are fewer than a training view has.
         InputError: no input is a picture, two outputs would collide, or one would be an input.
         StoreError: `out` cannot be made.
         ResourceError: the disk is full.
@@ -121,16 +125,17 @@ def translate(
     given = [Path(one) for one in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     folder, where = Path(out or f"translated-{to}"), choose_device(device)
     opened = _open_last(adaptation, library, on_event)
+    view = view_of(opened.model_config.view, megapixels)
     found, missing = _find(given, folder, on_event) if given else ([opened.example], [])
     outputs = plan_outputs(found, folder, lambda path: suffix or suffix_for_source(path))
     translator_for: TranslatorFor
     if adapt_each:
         tell_of_each(len(found), on_event)
         translator_for = _adapted_each(
-            opened, library, finish, strength, where, steps, should_stop, on_event
+            opened, library, view, finish, strength, where, steps, should_stop, on_event
         )
     else:
-        translator_for = _shared(opened, to, finish, strength, where)
+        translator_for = _shared(opened, to, view, finish, strength, where, on_event)
         if to is Direction.B and any(_is_another(picture, opened.example) for picture in found):
             on_event(Note(text=_advice(opened)))
     make_folder(folder)  # Before the work, so that no picture is translated in vain.
@@ -165,20 +170,24 @@ def translate_stream(
     adaptation: str | None = None,
     finish: Finish = Finish.AUTO,
     strength: float = 1.0,
+    megapixels: float | None = None,
     suffix: str = ".png",
     device: DeviceChoice = DeviceChoice.AUTO,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
 ) -> bytes:
-    """Translate one picture from a stream and return the encoded result.
+    """Translate one picture from a stream and return the encoded result: see `translate`.
 
     Raises:
         PictureError: the stream holds no picture that can be read, or one too large for memory.
         NotFoundError: there is no adaptation.
+        UsageError: `megapixels` are fewer than a training view has.
     """
     library = library or Library(store_root())
     opened = _open_last(adaptation, library, on_event)
-    translator = _shared(opened, to, finish, strength, choose_device(device))
+    view = view_of(opened.model_config.view, megapixels)
+    where = choose_device(device)
+    translator = _shared(opened, to, view, finish, strength, where, on_event)
     with want_of_memory_named(Path("the picture")):
         picture = read_picture(source)
         return encoded(picture, translator(picture), suffix)
@@ -227,18 +236,21 @@ def _advice(adaptation: Adaptation) -> str:
 def _shared(
     adaptation: Adaptation,
     to: Direction,
+    view: ViewConfig,
     finish: Finish,
     strength: float,
     device: torch.device,
+    on_event: OnEvent,
 ) -> TranslatorFor:
     """Send every picture through the one adaptation."""
     networks = adaptation.networks.to(device)
     translator = Translator(
         networks,
         path_to(networks, to),
-        adaptation.model_config.view,
+        view,
         finish=adaptation.finish if finish is Finish.AUTO else finish,
         strength=strength,
+        on_event=on_event,
     )
     return lambda _: translator
 
@@ -246,6 +258,7 @@ def _shared(
 def _adapted_each(
     adaptation: Adaptation,
     library: Library,
+    view: ViewConfig,
     finish: Finish,
     strength: float,
     device: torch.device,
@@ -274,9 +287,10 @@ def _adapted_each(
         return Translator(
             networks,
             networks.translate_ab,
-            model.config.view,
+            view,
             finish=decided,
             strength=strength,
+            on_event=on_event,
         )
 
     return translator_for

@@ -1,25 +1,62 @@
 """One picture through one path of the networks: its own size, the finish, the strength."""
 
-from collections.abc import Callable
+import math
+from dataclasses import replace
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from ostcli.config import Direction, Finish, ViewConfig
+from ostcli.errors import UsageError
+from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.finish import blend, photo_finish
 from ostcli.images.folder import reduce_to_working_size
 from ostcli.images.tensors import image_to_tensor, tensor_to_image
-from ostcli.method.networks import Networks
+from ostcli.method.networks import NetworkPath, Networks
+from ostcli.method.tiles import Area, Source, translate_in_tiles
+from ostcli.training.device import is_out_of_memory
 
 SMALLEST = 32
 """Least height and width that the networks are given, in pixels."""
 
+# Decision 0034.
+BYTES_PER_VALUE = 25
+"""What a picture takes on its way whole, in bytes for each pixel and each channel of the first
+layer; measured."""
+MEMORY_FOR_WHOLE = 1_000_000_000
+"""Bytes that a picture may take on its way whole; a larger one goes in tiles."""
+MEMORY_FOR_KEPT = 800_000_000
+"""Bytes for what is kept of a picture that goes in tiles; `fast` keeps 24 megapixels in them."""
+TILE_SIDE, LEAST_TILE_SIDE = 256, 64
+"""Height and width of a tile, in pixels, and what they are halved to where memory is short."""
 
-def path_to(networks: Networks, to: Direction) -> Callable[[Tensor], Tensor]:
+
+def path_to(networks: Networks, to: Direction) -> NetworkPath:
     """Return T_AB or T_BA, by the domain that is wanted."""
     return {Direction.A: networks.translate_ba, Direction.B: networks.translate_ab}[to]
+
+
+def view_of(view: ViewConfig, megapixels: float | None) -> ViewConfig:
+    """Return a view by which the network sees so many megapixels of a larger picture.
+
+    Args:
+        view: the model's own.
+        megapixels: None for what the view says; else it also takes the place of `short_side`.
+
+    Raises:
+        UsageError: it is not a number, or less than a training view has.
+    """
+    if megapixels is None:
+        return view
+    least = view.size**2 / 1e6
+    if not least <= megapixels < math.inf:
+        raise UsageError(
+            f"megapixels must be a number of at least {least:g}, which is a training view",
+            hint="leave --megapixels out, or give as many as a picture has to have all of it seen",
+        )
+    return replace(view, working_pixels=round(megapixels * 1e6), short_side=None)
 
 
 class Translator:
@@ -27,26 +64,30 @@ class Translator:
 
     Args:
         networks: the weights for use, on the device to compute on.
-        path: T_AB, T_BA, T_BB or T_AA: pictures (N, 3, H, W) to as many.
+        path: T_AB, T_BA, T_BB or T_AA.
         view: says how many pixels the networks see.
         finish: PHOTO or NETWORK.
         strength: 0 gives the source, 1 the translation.
+        on_event: told where memory is too short for a picture as a whole.
     """
 
     def __init__(
         self,
         networks: Networks,
-        path: Callable[[Tensor], Tensor],
+        path: NetworkPath,
         view: ViewConfig,
         *,
         finish: Finish = Finish.NETWORK,
         strength: float = 1.0,
+        on_event: OnEvent = ignore_events,
     ) -> None:
         self._networks = networks
         self._path = path
         self._view = view
         self._finish = finish
         self._strength = strength
+        self._on_event = on_event
+        self._memory_for_whole = MEMORY_FOR_WHOLE
 
     def translate(self, image: Image.Image) -> Image.Image:
         """Return the picture through the path, finished and blended. RGB, the size of the input."""
@@ -62,21 +103,70 @@ class Translator:
 
     @torch.inference_mode()
     def network_pixels(self, image: Image.Image) -> Image.Image:
-        """Return what the network makes of a picture, at the picture's size. RGB."""
+        """Return what the network makes of a picture, at the picture's size. RGB.
+
+        A large one goes in tiles, and so does one that memory turns out not to hold; the result is
+        the same within a step of an 8-bit picture.
+        """
+        padded = _pad(image, self._networks.multiple)
+        whole = BYTES_PER_VALUE * self._networks.config.width * padded.width * padded.height
+        if whole <= self._memory_for_whole:
+            try:
+                return self._whole(padded, image.size)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Past the error, which holds on to what was computed.
+            self._memory_for_whole = whole - 1
+            self._on_event(
+                Note(
+                    text="there is not enough memory for the whole picture at once, so it goes "
+                    "through the network in tiles; the result is the same"
+                )
+            )
+        side, kept = TILE_SIDE, MEMORY_FOR_KEPT
+        while True:
+            try:
+                return self._in_tiles(padded, image.size, side, kept)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or side == LEAST_TILE_SIDE:
+                    raise
+            side, kept = side // 2, 0
+
+    def _whole(self, padded: Image.Image, size: tuple[int, int]) -> Image.Image:
+        width, height = size
+        return tensor_to_image(self._path(self._tensor(padded))[:, :, :height, :width])
+
+    def _in_tiles(
+        self, padded: Image.Image, size: tuple[int, int], side: int, kept: int
+    ) -> Image.Image:
+        def read(area: Area) -> Tensor:
+            rows, columns = area
+            return self._tensor(padded.crop((columns.start, rows.start, columns.stop, rows.stop)))
+
+        source = Source((padded.height, padded.width), read)
+        made = Image.new("RGB", size)
+        for (rows, columns), tile in translate_in_tiles(self._path, source, side=side, memory=kept):
+            made.paste(tensor_to_image(tile), (columns.start, rows.start))
+        return made
+
+    def _tensor(self, image: Image.Image) -> Tensor:
+        """Return a picture on the networks' device. Shape (1, 3, H, W)."""
         device = next(self._networks.parameters()).device
-        pictures = image_to_tensor(image).unsqueeze(0).to(device)  # (1, 3, H, W)
-        padded = _pad(pictures, self._networks.multiple)
-        translated = self._path(padded)[:, :, : image.height, : image.width]
-        return tensor_to_image(translated.cpu())
+        return image_to_tensor(image).unsqueeze(0).to(device)
 
 
-def _pad(pictures: Tensor, multiple: int) -> Tensor:
-    """Continue pictures at the right and below to a size that the networks divide evenly.
+def _pad(image: Image.Image, multiple: int) -> Image.Image:
+    """Continue a picture at the right and below to a size that the networks divide evenly.
 
     By reflection where there is enough to reflect, else by repeating the border.
     """
-    height, width = pictures.shape[-2:]
+    height, width = image.height, image.width
     wanted = [max(SMALLEST, -(-side // multiple) * multiple) for side in (height, width)]
     below, right = wanted[0] - height, wanted[1] - width
-    mode = "reflect" if below < height and right < width else "replicate"
-    return F.pad(pictures, (0, right, 0, below), mode=mode)
+    if not (below or right):
+        return image
+    beyond = ((0, below), (0, right), (0, 0))
+    if below < height and right < width:
+        return Image.fromarray(np.pad(np.asarray(image), beyond, mode="reflect"))
+    return Image.fromarray(np.pad(np.asarray(image), beyond, mode="edge"))

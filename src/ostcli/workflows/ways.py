@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from ostcli.config import AdaptConfig, Finish, ViewConfig
 from ostcli.errors import InputError, PictureError, UsageError
@@ -16,7 +15,7 @@ from ostcli.events import Note, OnEvent
 from ostcli.images.find import FoundPicture, find_pictures
 from ostcli.images.folder import reduce_to_working_size
 from ostcli.images.read import read_picture
-from ostcli.method.networks import Networks
+from ostcli.method.networks import NetworkPath, Networks
 from ostcli.store.library import Library
 from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.finish import decide_finish
@@ -199,7 +198,7 @@ def _adapted(source: Image.Image, networks: Networks, view: ViewConfig) -> Made:
 
 
 def _in_each_finish(
-    source: Image.Image, networks: Networks, path: Callable[[Tensor], Tensor], view: ViewConfig
+    source: Image.Image, networks: Networks, path: NetworkPath, view: ViewConfig
 ) -> tuple[Image.Image, Image.Image]:
     own, finished = (
         Translator(networks, path, view, finish=finish).translate(source)

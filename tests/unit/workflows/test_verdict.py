@@ -19,6 +19,7 @@ class Along(torch.nn.Module):
     """Networks whose paths are functions of pictures."""
 
     multiple = 4
+    config = NetworkConfig()
 
     def __init__(self, translate_ab=None, reconstruct_bb=None):
         super().__init__()
