@@ -125,6 +125,7 @@ class _Computed:
         """Pixels of the source to one of these, along a side."""
         self._step = int(coarsest)
         """Tiles of the source start at its multiples, so that strides fall where they always do."""
+        reach += coarsest - max(scale, 1)  # A finer pixel may lie at the far end of a coarser one.
         self.reach = math.ceil(reach / self._step) * self._step
         height, width = source.size
         self.size = int(height / scale), int(width / scale)
@@ -190,7 +191,7 @@ class _Kept:
 
     def at(self, area: Area) -> Tensor:
         """See `Planes`."""
-        return self._values[:, :, *area].to(self._centre).add_(self._centre)
+        return self._values[:, :, *area].to(self._centre) + self._centre
 
     def fill(self, planes: Planes, tiles: Iterable[tuple[Area, Tensor]]) -> None:
         """Keep planes, in place of those kept so far, which they may be computed from.
