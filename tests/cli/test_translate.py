@@ -113,6 +113,7 @@ def test_quiet_still_names_what_failed(ost, trained, winter):
         (("--adaptation", "nothing"), 5),
         (("--adaptation", "snow"), 2),
         (("--strength", "2"), 2),
+        (("--megapixels", "0"), 2),
         (("--adapt-each", "--to", "A"), 2),
         (("--format", "bmp"), 2),
         (("-", "bad.png"), 2),
@@ -173,6 +174,22 @@ def test_a_pipe_takes_a_picture_and_gives_one(trained, winter, pipe, capsysbinar
     image = Image.open(io.BytesIO(out))
     assert (image.format, image.size) == ("JPEG", (48, 40))
     assert err == b""
+
+
+def test_megapixels_count_for_files_and_for_a_pipe(trained, pipe, capsysbinary, tmp_path):
+    from ostcli.cli.main import main
+
+    source, made = tmp_path / "one.png", []
+    Image.effect_noise((240, 200), 90).convert("RGB").save(source)
+    for megapixels in ("1", "0.02"):
+        options = ("--finish", "network", "--megapixels", megapixels)
+        assert main(["translate", str(source), "--out", str(tmp_path / megapixels), *options]) == 0
+        capsysbinary.readouterr()
+        pipe(source.read_bytes())
+        assert main(["translate", "-", *options]) == 0
+        made.append((tmp_path / megapixels / "one.png").read_bytes())
+        assert (capsysbinary.readouterr().out == made[-1]) is True  # No bytes in the report.
+    assert made[0] != made[1]
 
 
 def test_a_pipe_without_a_picture_is_an_error_of_input(ost, trained, pipe):

@@ -17,13 +17,17 @@ def picture(noise_picture):
 
 @pytest.mark.parametrize("to", Direction)
 @pytest.mark.parametrize("finish", Finish)
-def test_an_adaptation_translates_as_the_command_does(trained, picture, tmp_path, to, finish):
+@pytest.mark.parametrize("megapixels", [None, 0.0014])
+def test_an_adaptation_translates_as_the_command_does(
+    trained, picture, tmp_path, to, finish, megapixels
+):
     picture.save(tmp_path / "one.png")
+    asked = {"to": to, "finish": finish, "megapixels": megapixels}
     [written] = translate(
-        [tmp_path / "one.png"], to=to, out=tmp_path / "out", finish=finish, library=trained
+        [tmp_path / "one.png"], out=tmp_path / "out", library=trained, **asked
     ).outputs
     loaded = load_model("snow+meadow", library=trained)
-    made = loaded.translate(picture, to, finish=finish)
+    made = loaded.translate(picture, **asked)
     with Image.open(written) as image:
         assert image.tobytes() == made.tobytes()
 

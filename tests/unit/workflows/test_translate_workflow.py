@@ -605,11 +605,30 @@ def test_a_store_that_can_only_be_read_translates(convert, trained, save, monkey
     assert convert(save(), adaptation="snow+meadow").outputs
 
 
-def test_a_stream_gives_what_a_file_gives(convert, trained, save):
+@pytest.mark.parametrize("megapixels", [None, 24])
+def test_a_stream_gives_what_a_file_gives(convert, trained, save, megapixels):
     path = save()
-    [made] = convert(path).outputs
+    [made] = convert(path, megapixels=megapixels).outputs
     with path.open("rb") as stream:
-        assert translate_stream(stream, to=Direction.B, library=trained) == made.read_bytes()
+        given = translate_stream(stream, to=Direction.B, megapixels=megapixels, library=trained)
+    assert given == made.read_bytes()
+
+
+@pytest.mark.parametrize("adapt_each", [False, True])
+def test_more_megapixels_show_the_network_more_of_a_picture(
+    convert, save, tmp_path, noise_picture, adapt_each
+):
+    path = save(image=noise_picture(16, 12).resize((160, 120)))  # The model's view has 40 × 30.
+    options = {"finish": Finish.NETWORK, "adapt_each": adapt_each, "steps": adapt_each or None}
+    results = [
+        convert(path, out=tmp_path / f"by {megapixels}", megapixels=megapixels, **options)
+        for megapixels in (None, 1)
+    ]
+    less, more = (pixels(result.outputs[0]).astype(float) for result in results)
+    assert less.shape == more.shape == (120, 160, 3)
+    assert (
+        np.abs(np.diff(more, n=2, axis=0)).mean() > 1.2 * np.abs(np.diff(less, n=2, axis=0)).mean()
+    )
 
 
 def test_a_stream_without_a_picture_is_an_error(trained):

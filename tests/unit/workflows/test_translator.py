@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from ostcli.config import Direction, Finish, ViewConfig
-from ostcli.method.networks import build_networks
-from ostcli.workflows.translator import SMALLEST, Translator, path_to
+from ostcli.config import Direction, Finish, Preset, ViewConfig
+from ostcli.errors import UsageError
+from ostcli.events import Collected, Note
+from ostcli.method.networks import NetworkPath, build_networks
+from ostcli.presets import pretrain_preset
+from ostcli.workflows import translator as module
+from ostcli.workflows.translator import SMALLEST, Translator, path_to, view_of
 
 VIEW = ViewConfig(size=16, working_pixels=40 * 30)
 SIZES = [(1, 1), (2, 31), (17, 33), (32, 32), (33, 20), (300, 4), (40, 30)]
@@ -92,3 +96,88 @@ def test_the_same_picture_gives_the_same_pixels(networks, noise_picture):
     image = noise_picture(50, 30)
     translator = Translator(networks, networks.translate_ab, VIEW, finish=Finish.PHOTO)
     assert translator.translate(image).tobytes() == translator.translate(image).tobytes()
+
+
+def without_memory(monkeypatch, times):
+    """Let a path find no memory for the whole; and its tiles neither, so many times."""
+    sides, in_tiles = [], module.translate_in_tiles
+
+    def whole(self, pictures):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    def tiles(path, picture, *, side, memory):
+        sides.append(side)
+        if len(sides) <= times:
+            raise MemoryError
+        return in_tiles(path, picture, side=side, memory=memory)
+
+    monkeypatch.setattr(NetworkPath, "__call__", whole)
+    monkeypatch.setattr(module, "translate_in_tiles", tiles)
+    return sides
+
+
+@pytest.mark.parametrize("size", [(70, 41), (33, 300), (7, 5)])
+def test_a_picture_that_memory_does_not_hold_whole_goes_in_tiles_and_is_told(
+    networks, noise_picture, monkeypatch, size
+):
+    image, events = noise_picture(*size), Collected()
+    translator = Translator(networks, networks.translate_ab, VIEW, on_event=events)
+    whole = array(translator.network_pixels(image))
+    assert not events.events
+
+    sides = without_memory(monkeypatch, times=2)
+    assert np.abs(array(translator.network_pixels(image)) - whole).max() <= 1
+    assert sides == [256, 128, 64]
+    assert np.abs(array(translator.network_pixels(image)) - whole).max() <= 1
+    [note] = events.of(Note)  # Once: the second picture is not tried as a whole.
+    assert "not enough memory for the whole picture at once" in note.text
+
+
+def test_a_picture_that_no_tile_finds_memory_for_is_an_error(networks, noise_picture, monkeypatch):
+    sides = without_memory(monkeypatch, times=9)
+    with pytest.raises(MemoryError):
+        Translator(networks, networks.translate_ab, VIEW).network_pixels(noise_picture(40, 30))
+    assert sides == [256, 128, 64]
+
+
+def test_another_error_is_not_taken_for_want_of_memory(networks, noise_picture, monkeypatch):
+    def broken(self, pictures):
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(NetworkPath, "__call__", broken)
+    with pytest.raises(RuntimeError, match="do not fit"):
+        Translator(networks, networks.translate_ab, VIEW).network_pixels(noise_picture(40, 30))
+
+
+def test_a_picture_too_large_for_the_whole_goes_in_tiles_at_once(
+    networks, noise_picture, monkeypatch
+):
+    image, events = noise_picture(90, 50), Collected()
+    whole = array(Translator(networks, networks.translate_ab, VIEW).network_pixels(image))
+
+    monkeypatch.setattr(module, "MEMORY_FOR_WHOLE", 100_000)
+    sides = without_memory(monkeypatch, times=0)
+    translator = Translator(networks, networks.translate_ab, VIEW, on_event=events)
+    assert np.abs(array(translator.network_pixels(image)) - whole).max() <= 1
+    assert sides == [256]
+    assert not events.events
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_megapixels_say_how_much_of_a_picture_is_seen(networks, noise_picture, preset):
+    seen, image = [], noise_picture(600, 400)
+    view = view_of(pretrain_preset(preset).view, 0.12)
+    Translator(networks, lambda x: seen.append(x.shape) or x, view).translate(image)
+    view = view_of(view, 24)
+    Translator(networks, lambda x: seen.append(x.shape) or x, view).translate(image)
+    assert seen == [(1, 3, 284, 424), (1, 3, 400, 600)]
+
+
+@pytest.mark.parametrize("megapixels", [0.0, -1.0, 0.0002, float("inf"), float("nan")])
+def test_megapixels_that_make_no_sense_are_refused(megapixels):
+    with pytest.raises(UsageError, match=r"a number of at least 0\.000256"):
+        view_of(VIEW, megapixels)
+
+
+def test_without_megapixels_the_view_stays():
+    assert view_of(VIEW, None) is VIEW
