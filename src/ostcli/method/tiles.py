@@ -125,7 +125,9 @@ class _Computed:
         """Pixels of the source to one of these, along a side."""
         self._step = int(coarsest)
         """Tiles of the source start at its multiples, so that strides fall where they always do."""
-        reach += coarsest - max(scale, 1)  # A finer pixel may lie at the far end of a coarser one.
+        reach += coarsest - max(
+            scale, Fraction(1)
+        )  # A finer pixel may lie at the far end of a coarser one.
         self.reach = math.ceil(reach / self._step) * self._step
         height, width = source.size
         self.size = int(height / scale), int(width / scale)
