@@ -5,6 +5,12 @@ import torch
 from ostcli.config import DeviceChoice, Precision
 from ostcli.errors import UsageError
 
+SIGNS_OF_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "could not create a primitive",  # oneDNN, which computes convolutions on a CPU, says no more.
+)
+
 
 def choose_device(choice: DeviceChoice) -> torch.device:
     """Return the device asked for; `auto` takes CUDA, then MPS, then the CPU.
@@ -61,6 +67,6 @@ def prepare_arithmetic() -> None:
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
     """Tell whether the failure was for want of memory, on any device."""
     text = str(error).lower()
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        "out of memory" in text or "can't allocate memory" in text
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
+        sign in text for sign in SIGNS_OF_NO_MEMORY
     )

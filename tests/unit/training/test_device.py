@@ -90,6 +90,7 @@ def test_precision_is_the_format_of_convolutions(precision, dtype):
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
         (RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
+        (RuntimeError("could not create a primitive"), True),
         (RuntimeError("size mismatch"), False),
     ],
 )
