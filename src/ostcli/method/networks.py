@@ -147,8 +147,8 @@ class Networks(nn.Module):
         generator: draws the weights; on the CPU.
     """
 
-    encoder_a: nn.Sequential | None
-    decoder_a: nn.Sequential | None
+    encoder_a: nn.Module | None
+    decoder_a: nn.Module | None
     stroke_filter_a: float
     """Strength of the filter through which E_A sees pictures (decision 0026)."""
 
@@ -262,12 +262,14 @@ class Networks(nn.Module):
 
     def _path(
         self,
-        encoder: nn.Sequential | None,
-        decoder: nn.Sequential | None,
+        encoder: nn.Module | None,
+        decoder: nn.Module | None,
         stroke_filter: float = 0.0,
     ) -> NetworkPath:
-        assert encoder is not None, "phase II only: call add_domain_a first"
-        assert decoder is not None, "phase II only: call add_domain_a first"
+        for unshared in (encoder, decoder):
+            assert unshared is not None, "phase II only: call add_domain_a first"
+        assert isinstance(encoder, nn.Sequential), "of one example"
+        assert isinstance(decoder, nn.Sequential), "of one example"
         *features, head = self.encoder_shared
         assert isinstance(head, LatentHead), "the features before it are the latent's mean"
         return NetworkPath(

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ostcli.method.convolution import DoublingConv2d
 from ostcli.method.detail import fine_detail
 from ostcli.method.networks import NetworkPath, ResidualBlock, as_pictures
 from ostcli.method.strokes import RADIUS, without_strokes
@@ -165,13 +166,12 @@ def _geometry(layer: _Layer) -> tuple[int, Fraction]:
     match layer:
         case _Local():
             return layer.reach, Fraction(1)
+        case DoublingConv2d():
+            return 1, Fraction(1, 2)
         case nn.Conv2d():
             return layer.kernel_size[0] // 2, Fraction(layer.stride[0])
         case nn.ConvTranspose2d():
             return layer.kernel_size[0] // 2, Fraction(1, layer.stride[0])
-        case nn.Upsample():
-            assert isinstance(layer.scale_factor, float), "one factor for height and width"
-            return 0, 1 / Fraction(layer.scale_factor)
         case nn.ReflectionPad2d() | nn.ReLU() | nn.Identity():
             return 0, Fraction(1)  # Padding belongs to a convolution, which counts what it sees.
     raise TypeError(f"it is not known how far {type(layer).__name__} sees")

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ostcli.config import AdaptConfig, DeviceChoice, Finish, Precision, ViewConfig
 from ostcli.errors import BusyError, OstError, PictureError, UsageError
