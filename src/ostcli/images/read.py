@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -241,27 +242,34 @@ def _stretched(levels: NDArray[np.float64]) -> NDArray[np.float64]:
 def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     """Convert a picture (mode L, RGB, CMYK or LAB) to RGB, by its profile where that fits."""
     if image.mode == "LAB":
-        return _through_profile(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
+        return _lab_to_srgb().apply(image)
     if icc:
         with suppress(*_FAULTS):
-            profile = ImageCms.ImageCmsProfile(BytesIO(icc))
-            space = profile.profile.xcolor_space
-            if space == "RGB " and image.mode == "L":
+            mode, to_srgb = _profile_to_srgb(icc)
+            if mode == "RGB" and image.mode == "L":
                 image = image.convert("RGB")
-            if _MODE_OF_SPACE.get(space) == image.mode:
-                return _through_profile(image, profile)
+            if mode == image.mode:
+                return to_srgb.apply(image)
     return image.convert("RGB")
 
 
-def _through_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
-    to_srgb = ImageCms.buildTransform(
-        profile,
-        ImageCms.createProfile("sRGB"),
-        image.mode,
-        "RGB",
-        ImageCms.Intent.PERCEPTUAL,
-    )
-    return to_srgb.apply(image)
+# A transform takes longer to build than a small picture to go through it, and threads may share it.
+@lru_cache(maxsize=16)
+def _profile_to_srgb(icc: bytes) -> tuple[str, ImageCms.ImageCmsTransform]:
+    """Return the mode that a profile is for and the way from there to sRGB."""
+    profile = ImageCms.ImageCmsProfile(BytesIO(icc))
+    mode = _MODE_OF_SPACE[profile.profile.xcolor_space]
+    return mode, _to_srgb_from(profile, mode)
+
+
+@cache
+def _lab_to_srgb() -> ImageCms.ImageCmsTransform:
+    return _to_srgb_from(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "LAB")
+
+
+def _to_srgb_from(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
+    srgb = ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(profile, srgb, mode, "RGB", ImageCms.Intent.PERCEPTUAL)
 
 
 def _carried_exif(image: Image.Image) -> bytes | None:

@@ -9,19 +9,27 @@ import torch
 from PIL import Image
 
 Pixels = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float32]
 
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """Shares of red, green and blue in light and dark (ITU-R BT.601)."""
 
 
-def image_to_tensor(image: Image.Image) -> torch.Tensor:
-    """Turn an 8-bit RGB picture into a tensor.
+def image_to_array(image: Image.Image) -> Floats:
+    """Turn an 8-bit RGB picture into planes of numbers.
 
     Returns:
-        Shape (3, H, W), float32, range [-1, 1].
+        Shape (3, H, W), range [-1, 1].
     """
-    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))  # (H, W, 3)
-    return pixels.permute(2, 0, 1).to(torch.float32).div_(127.5).sub_(1).contiguous()
+    planes = np.stack([np.asarray(band, np.float32) for band in image.split()])
+    planes /= np.float32(127.5)
+    planes -= 1
+    return planes
+
+
+def image_to_tensor(image: Image.Image) -> torch.Tensor:
+    """Turn an 8-bit RGB picture into a tensor; `image_to_array` for torch."""
+    return torch.from_numpy(image_to_array(image))
 
 
 def tensor_to_image(tensor: torch.Tensor) -> Image.Image:
