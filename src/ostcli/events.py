@@ -102,6 +102,7 @@ class PictureDone:
     output: Path | None
     """None for standard output."""
     seconds: float
+    """Since the event of the picture before it, or the beginning: pictures overlap."""
     index: int
     num_pictures: int
 

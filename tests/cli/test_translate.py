@@ -214,17 +214,17 @@ def test_the_summary_knows_a_renamed_adaptation(ost, trained):
 def test_a_signal_keeps_what_is_done_and_the_same_command_goes_on(
     ost, trained, winter, monkeypatch, number, code
 ):
-    from ostcli.workflows import batch as workflow
+    from ostcli.workflows.translator import Translator
 
-    encode, calls = workflow.encode_picture, []
+    see, calls = Translator.network_pixels_of, []
 
-    def signalled_at_the_second(*given, **options):
+    def signalled_at_the_second(*given):
         calls.append(given)
         if len(calls) == 2:
             signal.raise_signal(number)
-        return encode(*given, **options)
+        return see(*given)
 
-    monkeypatch.setattr(workflow, "encode_picture", signalled_at_the_second)
+    monkeypatch.setattr(Translator, "network_pixels_of", signalled_at_the_second)
     run = ost("translate", winter, "--json")
     assert run.code == code
     assert run.json["result"]["outputs"] == ["translated-B/0.png", "translated-B/1.png"]

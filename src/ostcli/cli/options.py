@@ -73,7 +73,7 @@ NumberFormat = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="Number format of the training; auto measures which one is faster.",
+        help="Number format of the networks; auto measures which one is faster.",
         rich_help_panel=ADVANCED,
     ),
 ]

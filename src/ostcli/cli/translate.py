@@ -11,7 +11,7 @@ from ostcli.cli import options
 from ostcli.cli.render import Output, counted, duration, failures, output_of
 from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, Direction, Finish
+from ostcli.config import DeviceChoice, Direction, Finish, Precision
 from ostcli.errors import InterruptedRun, ResourceError, UsageError
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def translate(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    precision: options.NumberFormat = Precision.AUTO,
     json: options.Json = False,
 ) -> None:
     """Translate pictures, each at its own size, into another look.
@@ -113,7 +114,15 @@ def translate(
     if PIPE in (inputs or ()):
         _check_pipe(inputs, any((json, out, overwrite, adapt_each)))
         _translate_pipe(
-            output, to, adaptation, finish, strength, megapixels, suffix or ".png", device
+            output,
+            to,
+            adaptation,
+            finish,
+            strength,
+            megapixels,
+            suffix or ".png",
+            device,
+            precision,
         )
         return
     with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
@@ -130,6 +139,7 @@ def translate(
             adapt_each=adapt_each,
             steps=steps,
             device=device,
+            precision=precision,
             on_event=listener,
             should_stop=stop,
         )
@@ -188,6 +198,7 @@ def _translate_pipe(
     megapixels: float | None,
     suffix: str,
     device: DeviceChoice,
+    precision: Precision,
 ) -> None:
     from ostcli.cli.progress import listen
     from ostcli.workflows.translate import translate_stream
@@ -202,6 +213,7 @@ def _translate_pipe(
             megapixels=megapixels,
             suffix=suffix,
             device=device,
+            precision=precision,
             on_event=listener,
         )
     sys.stdout.buffer.write(data)

@@ -137,6 +137,13 @@ def read_picture(source: Path | BinaryIO, *, at_least: int | None = None) -> Pic
         )
 
 
+def count_pixels(path: Path) -> int:
+    """Return how many pixels a picture has by its header; 0 where that does not open."""
+    with suppress(PictureError), _opened(path) as opened:
+        return opened.width * opened.height
+    return 0
+
+
 @contextmanager
 def _opened(source: Path | BinaryIO) -> Iterator[Image.Image]:
     """Open a picture, of which only the header is read; faults inside become `PictureError`."""

@@ -10,6 +10,10 @@ SIGNS_OF_NO_MEMORY = (
     "can't allocate memory",
     "could not create a primitive",  # oneDNN, which computes convolutions on a CPU, says no more.
 )
+AT_ONCE = 8
+"""Pictures that a GPU translates at once, at most …"""
+AT_ONCE_PIXELS = 1_000_000
+"""… and pixels of them together, unless a single one has more: memory as for one large picture."""
 
 
 def choose_device(choice: DeviceChoice) -> torch.device:
@@ -44,6 +48,16 @@ def describe_device(device: torch.device) -> str:
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Return the context in which the networks run: bf16 convolutions, or plain float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BF16)
+
+
+def pictures_at_once(device: torch.device, num_pixels: int) -> int:
+    """Return how many pictures of so many pixels to translate at once.
+
+    A CPU is busy with one, and several fit its caches less well (decision 0035).
+    """
+    if device.type == "cpu":
+        return 1
+    return max(1, min(AT_ONCE, AT_ONCE_PIXELS // num_pixels))
 
 
 def finish_work(device: torch.device) -> None:

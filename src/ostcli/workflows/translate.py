@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import torch
 
-from ostcli.config import DeviceChoice, Direction, Finish, ViewConfig
+from ostcli.config import DeviceChoice, Direction, Finish, Precision, ViewConfig
 from ostcli.errors import (
     InputError,
     OstError,
@@ -28,6 +28,7 @@ from ostcli.images.read import Picture, read_picture
 from ostcli.store.durable import make_folder
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
+from ostcli.training.precision import faster_precision
 from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.batch import (
     TranslatorFor,
@@ -51,6 +52,8 @@ class TranslateResult:
     to: Direction
     finish: Finish
     """PHOTO or NETWORK; with `adapt_each` and AUTO, what was asked: it is decided per picture."""
+    precision: Precision
+    """FP32 or BF16."""
     adapted_each: bool
     outputs: tuple[Path, ...]
     """What was written, in the order of the inputs."""
@@ -81,6 +84,7 @@ def translate(
     adapt_each: bool = False,
     steps: int | None = None,
     device: DeviceChoice = DeviceChoice.AUTO,
+    precision: Precision = Precision.AUTO,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
     should_stop: Callable[[], bool] = lambda: False,
@@ -101,6 +105,8 @@ def translate(
         adapt_each: adapt to every input by itself before it is translated (the paper's own use).
         steps: of each such adaptation; as long as that of the example if None.
         device: where to compute.
+        precision: number format of the networks; AUTO measures which one is faster. Adaptations by
+            `adapt_each` train in the adaptation's own.
         library: where models are kept; the user's if None.
         on_event: told of each picture.
         should_stop: asked between pictures and between steps; true returns early. Whatever was
@@ -128,21 +134,34 @@ def translate(
     view = view_of(opened.model_config.view, megapixels)
     found, missing = _find(given, folder, on_event) if given else ([opened.example], [])
     outputs = plan_outputs(found, folder, lambda path: suffix or suffix_for_source(path))
+    if precision is Precision.AUTO:
+        precision = faster_precision(where)
     translator_for: TranslatorFor
     if adapt_each:
         tell_of_each(len(found), on_event)
         translator_for = _adapted_each(
-            opened, library, view, finish, strength, where, steps, should_stop, on_event
+            opened,
+            library,
+            view,
+            finish,
+            strength,
+            where,
+            precision,
+            steps,
+            should_stop,
+            on_event,
         )
     else:
-        translator_for = _shared(opened, to, view, finish, strength, where, on_event)
+        translator_for = _shared(opened, to, view, finish, strength, where, precision, on_event)
         if to is Direction.B and any(_is_another(picture, opened.example) for picture in found):
             on_event(Note(text=_advice(opened)))
     make_folder(folder)  # Before the work, so that no picture is translated in vain.
     tally = translate_each(
         list(zip(found, outputs, strict=True)),
+        view=opened.model_config.view,
         read=lambda picture: _read(picture, opened, is_example=not given),
         translator_for=translator_for,
+        overlap=not adapt_each,
         overwrite=overwrite,
         on_event=on_event,
         should_stop=should_stop,
@@ -152,6 +171,7 @@ def translate(
         example=opened.example.path,
         to=to,
         finish=opened.finish if finish is Finish.AUTO and not adapt_each else finish,
+        precision=precision,
         adapted_each=adapt_each,
         outputs=tuple(tally.written),
         skipped=tuple(tally.skipped),
@@ -173,6 +193,7 @@ def translate_stream(
     megapixels: float | None = None,
     suffix: str = ".png",
     device: DeviceChoice = DeviceChoice.AUTO,
+    precision: Precision = Precision.AUTO,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
 ) -> bytes:
@@ -187,7 +208,9 @@ def translate_stream(
     opened = _open_last(adaptation, library, on_event)
     view = view_of(opened.model_config.view, megapixels)
     where = choose_device(device)
-    translator = _shared(opened, to, view, finish, strength, where, on_event)
+    if precision is Precision.AUTO:
+        precision = faster_precision(where)
+    translator = _shared(opened, to, view, finish, strength, where, precision, on_event)
     with want_of_memory_named(Path("the picture")):
         picture = read_picture(source)
         return encoded(picture, translator(picture), suffix)
@@ -240,6 +263,7 @@ def _shared(
     finish: Finish,
     strength: float,
     device: torch.device,
+    precision: Precision,
     on_event: OnEvent,
 ) -> TranslatorFor:
     """Send every picture through the one adaptation."""
@@ -250,6 +274,7 @@ def _shared(
         view,
         finish=adaptation.finish if finish is Finish.AUTO else finish,
         strength=strength,
+        precision=precision,
         on_event=on_event,
     )
     return lambda _: translator
@@ -262,6 +287,7 @@ def _adapted_each(
     finish: Finish,
     strength: float,
     device: torch.device,
+    precision: Precision,
     steps: int | None,
     should_stop: Callable[[], bool],
     on_event: OnEvent,
@@ -290,6 +316,7 @@ def _adapted_each(
             view,
             finish=decided,
             strength=strength,
+            precision=precision,
             on_event=on_event,
         )
 

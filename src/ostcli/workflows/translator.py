@@ -1,6 +1,7 @@
-"""One picture through one path of the networks: its own size, the finish, the strength."""
+"""Pictures through one path of the networks: their own sizes, the finish, the strength."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ostcli.config import Direction, Finish, ViewConfig
+from ostcli.config import Direction, Finish, Precision, ViewConfig
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.finish import blend, photo_finish
@@ -16,7 +17,7 @@ from ostcli.images.folder import reduce_to_working_size
 from ostcli.images.tensors import image_to_tensor, tensor_to_image
 from ostcli.method.networks import NetworkPath, Networks
 from ostcli.method.tiles import Area, Source, translate_in_tiles
-from ostcli.training.device import is_out_of_memory
+from ostcli.training.device import autocast, is_out_of_memory, pictures_at_once
 
 SMALLEST = 32
 """Least height and width that the networks are given, in pixels."""
@@ -68,6 +69,7 @@ class Translator:
         view: says how many pixels the networks see.
         finish: PHOTO or NETWORK.
         strength: 0 gives the source, 1 the translation.
+        precision: FP32 or BF16, not AUTO.
         on_event: told where memory is too short for a picture as a whole.
     """
 
@@ -79,6 +81,7 @@ class Translator:
         *,
         finish: Finish = Finish.NETWORK,
         strength: float = 1.0,
+        precision: Precision = Precision.FP32,
         on_event: OnEvent = ignore_events,
     ) -> None:
         self._networks = networks
@@ -86,13 +89,24 @@ class Translator:
         self._view = view
         self._finish = finish
         self._strength = strength
+        self._precision = precision
+        self._device = next(networks.parameters()).device
         self._on_event = on_event
         self._memory_for_whole = MEMORY_FOR_WHOLE
 
     def translate(self, image: Image.Image) -> Image.Image:
         """Return the picture through the path, finished and blended. RGB, the size of the input."""
         seen = reduce_to_working_size(image, self._view)
-        pixels = self.network_pixels(seen)
+        return self.finished(image, seen, self.network_pixels(seen))
+
+    def finished(self, image: Image.Image, seen: Image.Image, pixels: Image.Image) -> Image.Image:
+        """Return what becomes of a picture, finished and blended; no network is asked.
+
+        Args:
+            image: the picture. RGB.
+            seen: the same as the network saw it.
+            pixels: what the network made of that.
+        """
         if self._finish is Finish.PHOTO:
             result = photo_finish(image, seen, pixels)
         elif pixels.size == image.size:
@@ -101,18 +115,23 @@ class Translator:
             result = pixels.resize(image.size, Image.Resampling.BICUBIC)
         return blend(image, result, self._strength)
 
-    @torch.inference_mode()
     def network_pixels(self, image: Image.Image) -> Image.Image:
-        """Return what the network makes of a picture, at the picture's size. RGB.
+        """Return what the network makes of a picture, at the picture's size. RGB."""
+        [pixels] = self.network_pixels_of([image])
+        return pixels
 
-        A large one goes in tiles, and so does one that memory turns out not to hold; the result is
+    def network_pixels_of(self, images: Sequence[Image.Image]) -> list[Image.Image]:
+        """Return what the network makes of pictures of one size, all at once. RGB.
+
+        A large one goes in tiles, and so do those that memory turns out not to hold; the result is
         the same within a step of an 8-bit picture.
         """
-        padded = _pad(image, self._networks.multiple)
-        whole = BYTES_PER_VALUE * self._networks.config.width * padded.width * padded.height
+        padded = [_pad(image, self._networks.multiple) for image in images]
+        size, num_pixels = images[0].size, padded[0].width * padded[0].height
+        whole = BYTES_PER_VALUE * self._networks.config.width * num_pixels * len(images)
         if whole <= self._memory_for_whole:
             try:
-                return self._whole(padded, image.size)
+                return self._whole(padded, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -124,36 +143,47 @@ class Translator:
                     "through the network in tiles; the result is the same"
                 )
             )
+        return [self._in_tiles(one, size) for one in padded]
+
+    def num_at_once(self, size: tuple[int, int]) -> int:
+        """Return how many pictures of a size to give the network at once, for it to be fastest."""
+        return pictures_at_once(self._device, size[0] * size[1])
+
+    @torch.inference_mode()
+    def _whole(self, padded: Sequence[Image.Image], size: tuple[int, int]) -> list[Image.Image]:
+        width, height = size
+        pictures = torch.stack([image_to_tensor(image) for image in padded]).to(self._device)
+        with autocast(self._device, self._precision):
+            translated = self._path(pictures)
+        return [tensor_to_image(one) for one in translated[:, :, :height, :width].cpu()]
+
+    def _in_tiles(self, padded: Image.Image, size: tuple[int, int]) -> Image.Image:
         side, kept = TILE_SIDE, MEMORY_FOR_KEPT
         while True:
             try:
-                return self._in_tiles(padded, image.size, side, kept)
+                return self._in_tiles_of(side, kept, padded, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or side == LEAST_TILE_SIDE:
                     raise
             side, kept = side // 2, 0
 
-    def _whole(self, padded: Image.Image, size: tuple[int, int]) -> Image.Image:
-        width, height = size
-        return tensor_to_image(self._path(self._tensor(padded))[:, :, :height, :width])
-
-    def _in_tiles(
-        self, padded: Image.Image, size: tuple[int, int], side: int, kept: int
+    @torch.inference_mode()
+    def _in_tiles_of(
+        self, side: int, kept: int, padded: Image.Image, size: tuple[int, int]
     ) -> Image.Image:
         def read(area: Area) -> Tensor:
             rows, columns = area
-            return self._tensor(padded.crop((columns.start, rows.start, columns.stop, rows.stop)))
+            tile = padded.crop((columns.start, rows.start, columns.stop, rows.stop))
+            return image_to_tensor(tile)[None].to(self._device)
 
         source = Source((padded.height, padded.width), read)
         made = Image.new("RGB", size)
-        for (rows, columns), tile in translate_in_tiles(self._path, source, side=side, memory=kept):
-            made.paste(tensor_to_image(tile), (columns.start, rows.start))
+        with autocast(self._device, self._precision):
+            for (rows, columns), tile in translate_in_tiles(
+                self._path, source, side=side, memory=kept
+            ):
+                made.paste(tensor_to_image(tile), (columns.start, rows.start))
         return made
-
-    def _tensor(self, image: Image.Image) -> Tensor:
-        """Return a picture on the networks' device. Shape (1, 3, H, W)."""
-        device = next(self._networks.parameters()).device
-        return image_to_tensor(image).unsqueeze(0).to(device)
 
 
 def _pad(image: Image.Image, multiple: int) -> Image.Image:

@@ -2,6 +2,7 @@ import os
 import struct
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from ostcli.errors import PictureError
-from ostcli.images.read import MAX_PIXELS, read_picture
+from ostcli.images.read import MAX_PIXELS, count_pixels, read_picture
 
 ORIENTATION, MODEL, EXIF_IFD, GPS_IFD = 0x0112, 0x0110, 0x8769, 0x8825
 EXPOSURE, LATITUDE = 0x829A, 2
@@ -307,6 +308,28 @@ def test_another_profile_is_converted_to_srgb():
 
     assert abs(pixels(picture.image) - gradient()[..., [1, 0, 2]]).max() <= 2
     assert (pixels(picture.alpha) == ALPHA).all()
+
+
+def test_pictures_of_one_profile_are_converted_side_by_side():
+    profile = red_and_green_swapped_profile()
+    files = [
+        stored(Image.fromarray(np.roll(gradient(200, 200), n, 0)), "PNG", icc_profile=profile)
+        for n in range(16)
+    ]
+    contents = [file.getvalue() for file in files]
+    alone = [read_picture(BytesIO(each)).image.tobytes() for each in contents]
+    with ThreadPoolExecutor(4) as executor:
+        together = list(executor.map(lambda each: read_picture(BytesIO(each)), contents))
+    assert [picture.image.tobytes() for picture in together] == alone
+
+
+def test_pixels_are_counted_by_the_header(tmp_path):
+    path = tmp_path / "one.png"
+    assert count_pixels(path) == 0
+    path.write_bytes(b"nonsense")
+    assert count_pixels(path) == 0
+    path.write_bytes(stored(Image.new("RGB", (300, 200)), "PNG").getvalue()[:100])
+    assert count_pixels(path) == 300 * 200
 
 
 def test_an_rgb_profile_in_a_grey_picture_is_used():

@@ -9,6 +9,7 @@ from ostcli.training.device import (
     describe_device,
     finish_work,
     is_out_of_memory,
+    pictures_at_once,
 )
 
 
@@ -96,3 +97,18 @@ def test_precision_is_the_format_of_convolutions(precision, dtype):
 )
 def test_want_of_memory_is_told_from_other_errors(error, expected):
     assert is_out_of_memory(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("device", "num_pixels", "number"),
+    [
+        ("cpu", 1, 1),
+        ("cpu", 65_536, 1),
+        ("cuda", 65_536, 8),
+        ("cuda", 250_000, 4),
+        ("mps", 600_000, 1),
+        ("cuda", 24_000_000, 1),
+    ],
+)
+def test_a_gpu_sees_as_many_pictures_at_once_as_make_a_large_one(device, num_pixels, number):
+    assert pictures_at_once(torch.device(device), num_pixels) == number

@@ -3,6 +3,7 @@
 import errno
 import io
 import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -283,7 +284,7 @@ def test_a_picture_that_memory_does_not_hold_is_a_failed_one(convert, save, monk
     def full(*_arguments):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(Translator, "translate", full)
+    monkeypatch.setattr(Translator, "network_pixels_of", full)
     result = convert(save())
     assert result.failed == ((save(), "not enough memory to translate it"),)
     assert (result.num_without_memory, result.num_pictures) == (1, 1)
@@ -328,8 +329,9 @@ def test_a_stream_that_memory_does_not_hold_is_a_want_of_resources(trained, save
     assert caught.value.exit_code == ExitCode.RESOURCES
 
 
-def test_a_bug_is_not_taken_for_a_broken_picture(convert, save, monkeypatch):
-    monkeypatch.setattr(Translator, "translate", lambda *_: 1 / 0)
+@pytest.mark.parametrize("part", ["network_pixels_of", "finished"])
+def test_a_bug_is_not_taken_for_a_broken_picture(convert, save, monkeypatch, part):
+    monkeypatch.setattr(Translator, part, lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         convert(save())
 
@@ -458,6 +460,119 @@ def test_a_stop_leaves_whole_pictures_and_the_rest_for_the_next_time(
     assert not again.stopped
 
 
+@pytest.fixture
+def several_at_once(monkeypatch):
+    """Let the network see up to four pictures at once; return how many it saw each time."""
+    seen, see = [], Translator.network_pixels_of
+    monkeypatch.setattr(Translator, "num_at_once", lambda *_: 4)
+    monkeypatch.setattr(
+        Translator, "network_pixels_of", lambda *given: seen.append(len(given[1])) or see(*given)
+    )
+    return seen
+
+
+@pytest.mark.parametrize("finish", FINISHES)
+def test_pictures_of_one_size_go_through_the_network_at_once(
+    convert, save, tmp_path, finish, several_at_once
+):
+    sizes = [40, 40, 30, 40, 40, 40, 40, 40]
+    paths = [save(f"{n}.png", height=height) for n, height in enumerate(sizes)]
+    paths[4].write_bytes(b"nonsense")
+    events = Collected()
+    together = convert(*paths, finish=finish, on_event=events)
+    assert several_at_once == [2, 1, 1, 3]
+    assert [path.name for path in together.outputs] == [f"{n}.png" for n in (0, 1, 2, 3, 5, 6, 7)]
+    told = [event.path if isinstance(event, PictureFailed) else event.source
+            for event in events.events if not isinstance(event, Note)]  # fmt: skip
+    assert told == paths
+    for path in together.outputs:
+        [alone] = convert(tmp_path / path.name, out=tmp_path / "alone", finish=finish).outputs
+        assert np.abs(pixels(path).astype(int) - pixels(alone)).max() <= 1
+
+
+def test_pictures_too_many_for_memory_go_one_by_one(convert, save, several_at_once, monkeypatch):
+    see = Translator.network_pixels_of
+
+    def little_memory(self, images):
+        pixels = see(self, images)
+        if len(images) > 1 or images[0].width == 20:
+            raise RuntimeError("CUDA out of memory")
+        return pixels
+
+    monkeypatch.setattr(Translator, "network_pixels_of", little_memory)
+    result = convert(*(save(f"{n}.png") for n in range(3)), save("x.png", width=20))
+    assert several_at_once == [3, 1, 1, 1, 1]
+    assert [path.name for path in result.outputs] == ["0.png", "1.png", "2.png"]
+    assert (result.num_without_memory, result.failed[0][0].name) == (1, "x.png")
+
+
+def test_a_stop_after_several_at_once_leaves_them_whole(
+    convert, save, out, several_at_once, stop_after
+):
+    paths = [save(f"{n}.png") for n in range(6)]
+    result = convert(*paths, should_stop=stop_after(2))
+    assert (result.stopped, len(result.outputs)) == (True, 4)
+    assert sorted(path.name for path in out.iterdir()) == [f"{n}.png" for n in range(4)]
+
+
+def test_others_are_read_while_the_network_sees_a_picture(convert, save, monkeypatch):
+    second_is_read, see, read = threading.Event(), Translator.network_pixels_of, module.read_picture
+
+    def reading(path):
+        picture = read(path)
+        if path.name == "1.png":
+            second_is_read.set()
+        return picture
+
+    def seeing(self, images):
+        assert second_is_read.wait(20)
+        return see(self, images)
+
+    monkeypatch.setattr(module, "read_picture", reading)
+    monkeypatch.setattr(Translator, "network_pixels_of", seeing)
+    assert len(convert(save("0.png"), save("1.png")).outputs) == 2
+
+
+def test_what_is_passed_over_and_what_fails_is_told_in_its_place(convert, save, tmp_path, out):
+    paths = [save(f"{n}.png") for n in range(8)]
+    for n in (1, 2, 7):
+        paths[n].write_bytes(b"nonsense")
+    out.mkdir()
+    for n in (2, 4, 5):
+        (out / f"{n}.png").write_bytes(b"there")
+    events = Collected()
+    convert(*paths, on_event=events)
+    kinds = {PictureDone: "done", PictureSkipped: "over", PictureFailed: "bad"}
+    assert [kinds[type(event)] for event in events.events if type(event) in kinds] == [
+        "done", "bad", "over", "done", "over", "over", "done", "bad"
+    ]  # fmt: skip
+
+
+def test_a_stop_at_once_leaves_nothing_half(convert, save, out):
+    asked = iter([False, False])
+
+    def interrupt():
+        if next(asked, None) is None:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(*(save(f"{n}.png") for n in range(5)), should_stop=interrupt)
+    written = sorted(path.name for path in out.iterdir())
+    assert written == [f"{n}.png" for n in range(len(written))]
+    assert all(pixels(out / name).shape == (40, 48, 3) for name in written)
+
+
+def test_the_precision_is_measured_unless_it_is_given(convert, monkeypatch):
+    monkeypatch.setattr(module, "faster_precision", lambda _: Precision.BF16)
+    measured = convert()
+    assert measured.precision is Precision.BF16
+    in_bf16 = pixels(measured.outputs[0]).astype(int)
+    in_fp32 = convert(precision=Precision.FP32, overwrite=True)
+    assert in_fp32.precision is Precision.FP32
+    assert 0 < np.abs(pixels(in_fp32.outputs[0]) - in_bf16).max() <= 8
+
+
 # Each adapted to itself
 
 
@@ -480,6 +595,21 @@ def test_each_picture_can_be_adapted_to_and_nothing_is_stored(
         assert not np.array_equal(pixels(mine), pixels(others))
     [alone] = convert(paths[1], out=tmp_path / "alone", **options).outputs
     assert alone.read_bytes() == result.outputs[1].read_bytes()
+
+
+def test_nothing_runs_beside_the_training(convert, save, monkeypatch):
+    order, train, read, write = [], module.adapt_in_memory, module.read_picture, batch.write_file
+    parts = {(module, "read_picture"): read, (module, "adapt_in_memory"): train,
+             (batch, "write_file"): write}  # fmt: skip
+    for (owner, name), part in parts.items():
+
+        def told(*given, name=name, part=part):
+            order.append(name)
+            return part(*given)
+
+        monkeypatch.setattr(owner, name, told)
+    convert(save("0.png"), save("1.png"), adapt_each=True, steps=1)
+    assert order == ["read_picture", "adapt_in_memory", "write_file"] * 2
 
 
 def test_the_finish_of_each_is_its_own(convert, save, pictures, tmp_path, monkeypatch):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from ostcli.config import Direction, Finish, Preset, ViewConfig
+from ostcli.config import Direction, Finish, Precision, Preset, ViewConfig
 from ostcli.errors import UsageError
 from ostcli.events import Collected, Note
 from ostcli.method.networks import NetworkPath, build_networks
@@ -59,6 +60,32 @@ def test_the_pixels_are_those_of_the_path(networks, noise_picture):
     image = noise_picture(17, 33)
     negative = Translator(networks, lambda x: -x, VIEW).network_pixels(image)
     assert np.array_equal(array(negative), 255 - array(image))
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16])
+@pytest.mark.parametrize("size", [(17, 33), (32, 32)])
+def test_pictures_at_once_come_out_as_they_do_alone(networks, size, precision):
+    rng = np.random.default_rng(0)
+    images = [Image.fromarray(rng.integers(256, size=(*size, 3), dtype=np.uint8)) for _ in range(3)]
+    translator = Translator(networks, networks.translate_ab, VIEW, precision=precision)
+    together = translator.network_pixels_of(images)
+    for image, pixels in zip(images, together, strict=True):
+        assert pixels.size == image.size
+        assert np.abs(array(pixels) - array(translator.network_pixels(image))).max() <= 1
+
+
+def test_bf16_comes_near_to_fp32(networks, noise_picture):
+    image = noise_picture(48, 48)
+    path = networks.translate_ab
+    exact, rounded = (
+        array(Translator(networks, path, VIEW, precision=precision).network_pixels(image))
+        for precision in (Precision.FP32, Precision.BF16)
+    )
+    assert 0 < np.abs(exact - rounded).max() <= 8
+
+
+def test_a_cpu_sees_one_picture_at_a_time(networks):
+    assert Translator(networks, lambda x: x, VIEW).num_at_once((16, 16)) == 1
 
 
 def test_a_large_picture_is_seen_small_and_given_back_large(networks, noise_picture):

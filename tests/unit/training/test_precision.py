@@ -1,0 +1,60 @@
+"""The choice of a number format by a measurement."""
+
+import math
+
+import pytest
+import torch
+
+from ostcli.config import Precision
+from ostcli.training import precision as module
+from ostcli.training.precision import faster_precision
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _measured_anew():
+    faster_precision.cache_clear()
+    yield
+    faster_precision.cache_clear()
+
+
+def take(monkeypatch, seconds):
+    """Let each format take so many seconds."""
+
+    def measured(_device, precision, *, hopeless=math.inf):
+        taken = seconds[precision]
+        if isinstance(taken, Exception):
+            raise taken
+        return taken
+
+    monkeypatch.setattr(module, "_seconds", measured)
+
+
+@pytest.mark.parametrize(
+    ("bf16", "chosen"),
+    [
+        (0.5, Precision.BF16),
+        (0.9, Precision.FP32),
+        (5.0, Precision.FP32),
+        (RuntimeError("not implemented for BFloat16"), Precision.FP32),
+    ],
+)
+def test_bf16_is_taken_where_it_is_clearly_faster(monkeypatch, bf16, chosen):
+    take(monkeypatch, {Precision.FP32: 1.0, Precision.BF16: bf16})
+    assert faster_precision(CPU) is chosen
+
+
+def test_it_is_measured_once_and_leaves_the_threads_as_they_are(monkeypatch):
+    threads = torch.get_num_threads()
+    first = faster_precision(CPU)
+    assert first in {Precision.FP32, Precision.BF16}
+    assert torch.get_num_threads() == threads
+    monkeypatch.setattr(module, "_seconds", lambda *_: pytest.fail("measured again"))
+    assert faster_precision(CPU) is first
+
+
+def test_the_measurement_draws_no_chance():
+    state = torch.get_rng_state()
+    faster_precision(CPU)
+    assert torch.equal(torch.get_rng_state(), state)
