@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ostcli.images.tensors import Floats
+from ostcli.method.windows import window_sums
 
 
 class Neighbourhoods:
@@ -54,8 +55,8 @@ class Neighbourhoods:
         return self._mean()
 
     def _mean(self) -> Floats:
-        down = _window_sums(self._padded, self._side, self._row)
-        along = _window_sums(down, self._side, 1)
+        down = window_sums(self._padded, self._side, step=self._row)
+        along = window_sums(down, self._side)
         return along * self._share  # 0 between the rows, where the sums mean nothing.
 
 
@@ -63,21 +64,3 @@ def _num_within(length: int, radius: int) -> npt.NDArray[np.int64]:
     """Return how many places of a line lie in the neighbourhood of each."""
     places = np.arange(length)
     return np.minimum(places + radius, length - 1) - np.maximum(places - radius, 0) + 1
-
-
-def _window_sums(values: Floats, length: int, step: int) -> Floats:
-    """Sum, from each value on, an odd number of values that are `step` apart.
-
-    By sums of two, four, eight …, so that 9 take four additions. Running sums would take two, and
-    lose in single precision what they have passed.
-    """
-    total = doubled = values
-    taken = width = 1
-    while taken < length:
-        doubled = doubled[: -width * step] + doubled[width * step :]
-        width *= 2
-        if length & width:
-            rest = doubled[taken * step :]
-            total = total[: len(rest)] + rest
-            taken += width
-    return total

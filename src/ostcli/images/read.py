@@ -126,14 +126,14 @@ def read_picture(source: Path | BinaryIO, *, at_least: int | None = None) -> Pic
         if at_least is not None:
             opened.draft(None, (at_least, at_least))
         opened.load()
+        turn, exif = _turn(opened), _carried_exif(opened)
         colour, alpha = _split_alpha(opened)
         image = _to_srgb(colour, opened.info.get("icc_profile"))
         image.info = {}  # Encoders would act on what the source left there.
-        turn = _turn(opened)
         return Picture(
             image=_upright(image, turn),
             alpha=None if alpha is None else _upright(alpha, turn),
-            exif=_carried_exif(opened),
+            exif=exif,
         )
 
 
@@ -204,6 +204,11 @@ def _upright(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Return the picture in a mode; one that is in it is not copied, as Pillow would do."""
+    return image if image.mode == mode else image.convert(mode)
+
+
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """Separate the colours (mode L, RGB, CMYK or LAB) from the transparency (mode L)."""
     if image.mode in {"CMYK", "LAB"}:
@@ -212,7 +217,7 @@ def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         return _deep_grey(image)
     grey = image.mode in _GREY_MODES
     if not image.has_transparency_data:
-        return image.convert("L" if grey else "RGB"), None
+        return _in_mode(image, "L" if grey else "RGB"), None
     key = image.info.get("transparency")
     if isinstance(key, tuple) and max(key) > 255:  # of a 16-bit picture, which Pillow cuts to 8
         image.info["transparency"] = tuple(level >> 8 for level in key)
@@ -257,7 +262,7 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
                 image = image.convert("RGB")
             if mode == image.mode:
                 return to_srgb.apply(image)
-    return image.convert("RGB")
+    return _in_mode(image, "RGB")
 
 
 # A transform takes longer to build than a small picture to go through it, and threads may share it.
