@@ -80,7 +80,7 @@ def translate(
         typer.Option(
             metavar="X",
             help="How many megapixels of a larger picture the network sees.",
-            show_default="1, or what a model of --preset paper was trained at",
+            show_default="1; by --preset paper, what it was trained at",
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
