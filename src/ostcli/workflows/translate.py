@@ -158,7 +158,7 @@ def translate(
     make_folder(folder)  # Before the work, so that no picture is translated in vain.
     tally = translate_each(
         list(zip(found, outputs, strict=True)),
-        view=opened.model_config.view,
+        view=view,
         read=lambda picture: _read(picture, opened, is_example=not given),
         translator_for=translator_for,
         overlap=not adapt_each,
