@@ -35,4 +35,4 @@ def test_an_unknown_name_is_an_attribute_error():
 @pytest.mark.parametrize("name", ["pretrain", "adapt", "translate", "evaluate"])
 def test_every_command_has_its_function(name):
     parameters = inspect.signature(getattr(ostcli, name)).parameters
-    assert {"device", "library", "on_event", "should_stop"} <= parameters.keys()
+    assert {"device", "threads", "library", "on_event", "should_stop"} <= parameters.keys()

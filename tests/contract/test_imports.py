@@ -62,6 +62,33 @@ def test_light_things_import_nothing_heavy(statement):
     assert done.returncode == 0, done.stderr
 
 
+NOT_FOR_TRANSLATING = ("torchvision", "sklearn", "scipy", "torch._dynamo", "typer", "rich")
+
+
+def test_translating_imports_torch_and_nothing_as_heavy():
+    statement = (
+        "import sys, ostcli.workflows.translate\n"
+        f"print([name for name in {NOT_FOR_TRANSLATING} if name in sys.modules])"
+    )
+    assert in_a_fresh_process("-c", statement).stdout.strip() == "[]"
+
+
+def test_what_a_command_imports_is_not_searched_for_garbage():
+    statement = """
+import gc, sys
+from ostcli.cli.options import starting
+with starting(nice=False):
+    searched = gc.isenabled()
+    import torch
+frozen = gc.get_freeze_count()
+with starting(nice=False):
+    again = gc.isenabled()
+print(searched, gc.isenabled(), frozen > 10000, again, gc.get_freeze_count() == frozen)
+"""
+    told = in_a_fresh_process("-c", statement).stdout.split()
+    assert told == ["False", "True", "True", "True", "True"]
+
+
 def seconds_of(*arguments):
     start = time.perf_counter()
     assert in_a_fresh_process(*arguments).returncode == 0
@@ -81,10 +108,11 @@ def test_the_help_costs_little_more_than_its_libraries():
     assert statistics.median(ratios) < MOST_TIMES_THE_SMALLEST
 
 
-@pytest.mark.parametrize(("set_before", "then"), [(None, "10000"), ("77", "77")])
-def test_importing_the_package_limits_how_long_threads_spin(monkeypatch, set_before, then):
-    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+@pytest.mark.parametrize(("name", "default"), [("GOMP_SPINCOUNT", "1000"), ("KMP_BLOCKTIME", "1")])
+@pytest.mark.parametrize("set_before", [None, "77"])
+def test_importing_the_package_limits_how_long_threads_spin(monkeypatch, name, default, set_before):
+    monkeypatch.delenv(name, raising=False)
     if set_before:
-        monkeypatch.setenv("GOMP_SPINCOUNT", set_before)
-    asked = "import ostcli, os; print(os.environ['GOMP_SPINCOUNT'])"
-    assert in_a_fresh_process("-c", asked).stdout.strip() == then
+        monkeypatch.setenv(name, set_before)
+    asked = f"import ostcli, os; print(os.environ['{name}'])"
+    assert in_a_fresh_process("-c", asked).stdout.strip() == (set_before or default)

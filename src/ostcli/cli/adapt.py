@@ -98,6 +98,8 @@ def adapt(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    threads: options.Threads = None,
+    nice: options.Nice = False,
     json: options.Json = False,
 ) -> None:
     """Learn the look of ONE picture, the EXAMPLE, beside a model's: the adaptation.
@@ -105,8 +107,9 @@ def adapt(
     The folder of the model is not needed any more. The same command again continues where it was
     stopped. Ctrl-C saves before it stops.
     """
-    from ostcli.cli.progress import listen
-    from ostcli.workflows.adapt import adapt_all as learn
+    with options.starting(nice=nice):
+        from ostcli.cli.progress import listen
+        from ostcli.workflows.adapt import adapt_all as learn
 
     @options.sentences_for_wrong_settings()
     def config(opened: "Model") -> AdaptConfig:
@@ -129,6 +132,7 @@ def adapt(
             data=data,
             fresh=fresh,
             device=device,
+            threads=threads,
             on_event=listener,
             should_stop=stop,
         )

@@ -28,6 +28,8 @@ def demo(
     ] = False,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The sheet to look at.")] = SHEET,
     device: options.Device = DeviceChoice.AUTO,
+    threads: options.Threads = None,
+    nice: options.Nice = False,
     json: options.Json = False,
 ) -> None:
     """Show it all in some minutes, without a picture of yours.
@@ -35,8 +37,9 @@ def demo(
     Draws winter landscapes and one summer landscape, learns both, translates the summer one and
     compares with the true winter. Nothing is left but a sheet of pictures.
     """
-    from ostcli.cli.progress import listen
-    from ostcli.workflows.demo import demo as show
+    with options.starting(nice=nice):
+        from ostcli.cli.progress import listen
+        from ostcli.workflows.demo import demo as show
 
     output = output_of(context, as_json=json)
     with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
@@ -45,6 +48,7 @@ def demo(
             out=out,
             keep=PICTURES if keep else None,
             device=device,
+            threads=threads,
             on_event=listener,
             should_stop=stop,
         )

@@ -106,6 +106,8 @@ def evaluate(
         ),
     ] = Pull.AUTO,
     device: options.Device = DeviceChoice.AUTO,
+    threads: options.Threads = None,
+    nice: options.Nice = False,
     json: options.Json = False,
 ) -> None:
     """Measure translations, beside doing nothing, colour matching and other controls.
@@ -113,12 +115,13 @@ def evaluate(
     `--weights` needs scikit-learn, for P(B), the probability of a look:
     `pip install 'ostcli[evaluate]'`.
     """
-    from ostcli.cli.progress import listen
-    from ostcli.paper.scores import known_figures
-    from ostcli.paper.tables import table_of_scores
-    from ostcli.presets import adapt_preset
-    from ostcli.workflows.evaluate import Yardsticks, values_of
-    from ostcli.workflows.evaluate import evaluate as measure
+    with options.starting(nice=nice):
+        from ostcli.cli.progress import listen
+        from ostcli.paper.scores import known_figures
+        from ostcli.paper.tables import table_of_scores
+        from ostcli.presets import adapt_preset
+        from ostcli.workflows.evaluate import Yardsticks, values_of
+        from ostcli.workflows.evaluate import evaluate as measure
 
     output = output_of(context, as_json=json)
     if model is None and (steps is not None or pull is not Pull.AUTO):
@@ -142,6 +145,7 @@ def evaluate(
             count=count,
             out=out,
             device=device,
+            threads=threads,
             on_event=listener,
             should_stop=stop,
         )

@@ -1,5 +1,7 @@
 """Options that several commands share, with their completion."""
 
+import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -77,6 +79,21 @@ NumberFormat = Annotated[
         rich_help_panel=ADVANCED,
     ),
 ]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="To compute on, fixed: for runs that are to be repeated to the bit.",
+        show_default="one for each core that no other program uses, step by step",
+        rich_help_panel=ADVANCED,
+    ),
+]
+Nice = Annotated[
+    bool,
+    typer.Option(
+        "--nice", help="Run at low priority: other programs go first.", rich_help_panel=ADVANCED
+    ),
+]
 Seed = Annotated[
     int, typer.Option(min=0, help="Of all chance: the same seed gives the same result on a CPU.")
 ]
@@ -90,6 +107,28 @@ Names = Annotated[
         metavar="NAME...", help="Models and adaptations.", autocompletion=complete_names
     ),
 ]
+
+
+@contextmanager
+def starting(*, nice: bool) -> Iterator[None]:
+    """Import torch in this: a third faster, and at low priority if that was asked for.
+
+    What is imported stays; to search it for garbage, again and again while there comes more of it,
+    is time lost, and so it is later on and at the end.
+    """
+    if nice:
+        from ostcli.training.machine import lower_priority
+
+        lower_priority()
+    if "torch" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def budget(steps: int | None, minutes: float | None) -> dict[str, Any]:

@@ -98,14 +98,17 @@ def pretrain(
             rich_help_panel=options.ADVANCED,
         ),
     ] = None,
+    threads: options.Threads = None,
+    nice: options.Nice = False,
     json: options.Json = False,
 ) -> None:
     """Learn the look of a FOLDER of pictures, once: the model.
 
     The same command again continues where it was stopped. Ctrl-C saves before it stops.
     """
-    from ostcli.cli.progress import listen
-    from ostcli.workflows.pretrain import pretrain as learn
+    with options.starting(nice=nice):
+        from ostcli.cli.progress import listen
+        from ostcli.workflows.pretrain import pretrain as learn
 
     @options.sentences_for_wrong_settings()
     def config(facts: "FolderFacts") -> PretrainConfig:
@@ -141,6 +144,7 @@ def pretrain(
             medium=medium,
             fresh=fresh,
             device=device,
+            threads=threads,
             on_event=listener,
             should_stop=stop,
         )

@@ -94,6 +94,8 @@ def translate(
         ),
     ] = None,
     precision: options.NumberFormat = Precision.AUTO,
+    threads: options.Threads = None,
+    nice: options.Nice = False,
     json: options.Json = False,
 ) -> None:
     """Translate pictures, each at its own size, into another look.
@@ -101,8 +103,9 @@ def translate(
     No input is ever changed, and what is there already is not written again. A picture that cannot
     be read does not stop the others.
     """
-    from ostcli.cli.progress import listen
-    from ostcli.workflows.translate import translate as convert
+    with options.starting(nice=nice):
+        from ostcli.cli.progress import listen
+        from ostcli.workflows.translate import translate as convert
 
     output = output_of(context, as_json=json)
     suffix = f".{format}" if format else None
@@ -123,6 +126,7 @@ def translate(
             suffix or ".png",
             device,
             precision,
+            threads,
         )
         return
     with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
@@ -140,6 +144,7 @@ def translate(
             steps=steps,
             device=device,
             precision=precision,
+            threads=threads,
             on_event=listener,
             should_stop=stop,
         )
@@ -199,6 +204,7 @@ def _translate_pipe(
     suffix: str,
     device: DeviceChoice,
     precision: Precision,
+    threads: int | None,
 ) -> None:
     from ostcli.cli.progress import listen
     from ostcli.workflows.translate import translate_stream
@@ -214,6 +220,7 @@ def _translate_pipe(
             suffix=suffix,
             device=device,
             precision=precision,
+            threads=threads,
             on_event=listener,
         )
     sys.stdout.buffer.write(data)

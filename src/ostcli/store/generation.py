@@ -1,7 +1,7 @@
 """The files of one save: opened only when every byte is what was written."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ostcli.errors import DamagedError, NotFoundError
 from ostcli.store.durable import os_errors_named, sha256, write_file
 from ostcli.store.manifest import (
+    ROLES,
     FileRecord,
     Generation,
     Manifest,
@@ -61,12 +62,15 @@ class StoredModel:
         return decode_tensors(data, path=path)
 
 
-def open_generation(folder: Path, manifest: Manifest) -> StoredModel:
+def open_generation(
+    folder: Path, manifest: Manifest, roles: Collection[str] = ROLES
+) -> StoredModel:
     """Open the newest save that is whole; files of two saves are never mixed.
 
     Args:
         folder: of the model.
         manifest: of the model.
+        roles: of the files that will be used; the others are not looked at.
 
     Returns:
         The current generation, or the previous one with a warning in words.
@@ -74,11 +78,11 @@ def open_generation(folder: Path, manifest: Manifest) -> StoredModel:
     Raises:
         DamagedError: neither is whole.
     """
-    problem = next(problems_of(folder, manifest.current), None)
+    problem = next(problems_of(folder, manifest.current, roles), None)
     if problem is None:
         return StoredModel(folder=folder, manifest=manifest, generation=manifest.current)
     previous = manifest.previous
-    if previous is None or any(problems_of(folder, previous)):
+    if previous is None or any(problems_of(folder, previous, roles)):
         again = "pretrain FOLDER" if manifest.kind == "model" else "adapt EXAMPLE"
         raise DamagedError(
             problem,
@@ -89,19 +93,22 @@ def open_generation(folder: Path, manifest: Manifest) -> StoredModel:
     return StoredModel(folder=folder, manifest=manifest, generation=previous, warning=warning)
 
 
-def problems_of(folder: Path, generation: Generation) -> Iterator[str]:
+def problems_of(
+    folder: Path, generation: Generation, roles: Collection[str] = ROLES
+) -> Iterator[str]:
     """Compare the files of a generation with what was written.
 
     Args:
         folder: of the model.
         generation: what to look at. A missing training state is no problem: it may be dropped.
+        roles: of the files that matter.
 
     Yields:
         What is wrong, in words, naming the file.
     """
     for role, record in generation.files.items():
         path = folder / record.name
-        if role != "state" or path.exists():
+        if role in roles and (role != "state" or path.exists()):
             problem = _problem_with(path, record)
             if problem is not None:
                 yield problem

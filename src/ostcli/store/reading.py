@@ -5,6 +5,7 @@ torch is imported only when tensors are read, so that listing names stays fast.
 
 import difflib
 import json
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -19,7 +20,7 @@ from ostcli.store.generation import (
     problems_of,
     unreferenced_files,
 )
-from ostcli.store.manifest import MAX_BYTES, Kind, Manifest, check_name
+from ostcli.store.manifest import MAX_BYTES, ROLES, Kind, Manifest, check_name
 
 MANIFEST = "manifest.json"
 PREVIEW = "preview.png"
@@ -118,8 +119,13 @@ class LibraryReader:
                 return None
             raise
 
-    def open(self, name: str) -> StoredModel:
+    def open(self, name: str, roles: Collection[str] = ROLES) -> StoredModel:
         """Open the newest save whose files are all whole.
+
+        Args:
+            name: of a model or an adaptation.
+            roles: of the files that will be used: of a large training state, say, nothing is read
+                unless it is wanted.
 
         Returns:
             The current generation, or the previous one with a warning.
@@ -130,10 +136,10 @@ class LibraryReader:
         """
         manifest = self.manifest(name)
         try:
-            return open_generation(self.folder(name), manifest)
+            return open_generation(self.folder(name), manifest, roles)
         except DamagedError:
             if self.manifest(name) != manifest:
-                return self.open(name)  # It was saved twice while we looked.
+                return self.open(name, roles)  # It was saved twice while we looked.
             raise
 
     def find_parent(self, manifest: Manifest) -> str | None:

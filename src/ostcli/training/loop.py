@@ -18,7 +18,7 @@ from ostcli.training.batches import Batch, Prefetch
 from ostcli.training.device import describe_device, finish_work, is_out_of_memory
 from ostcli.training.schedule import Schedule
 from ostcli.training.stack import Stack, joined
-from ostcli.training.threads import ThreadGovernor, time_step
+from ostcli.training.threads import ThreadGovernor, governor_for, time_step
 from ostcli.training.trainer import Trainer, floats
 
 SNAPSHOT_STEPS = 250
@@ -37,8 +37,10 @@ BF16_HOPELESS = 2.0
 class Measured:
     """What a short measurement before the run found, in seconds per step."""
 
-    seconds_all: float
+    seconds: float
+    """With the threads in use."""
     seconds_one: float
+    """With a single one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,50 +67,64 @@ class Hooks:
     preview_every: float = 60.0
 
 
-def measure(stack: Stack, batch: Batch) -> Measured:
+def measure(stack: Stack, batch: Batch, governor: ThreadGovernor | None = None) -> Measured:
     """Time a step on a copy of the stack; settle its precision if that is still open.
 
     The trainings themselves take no step: what a seed gives does not depend on the measurement.
+    Should the governor change the number of threads meanwhile, all is measured once more.
     """
-    if stack.precision is Precision.AUTO:
-        stack.precision = _faster_precision(stack, batch)
-    seconds_all = _step_time(stack, batch)
     threads = torch.get_num_threads()
+    precision, seconds = _faster_precision(stack, batch, governor)
+    if torch.get_num_threads() != threads:
+        return measure(stack, batch, governor)
+    stack.precision = precision
     if stack.device.type != "cpu" or threads == 1:
-        return Measured(seconds_all=seconds_all, seconds_one=seconds_all)
+        return Measured(seconds=seconds, seconds_one=seconds)
     torch.set_num_threads(1)
     try:
-        return Measured(seconds_all=seconds_all, seconds_one=_step_time(stack, batch))
+        seconds_one = _step_time(stack, batch, hopeless=seconds)
     finally:
         torch.set_num_threads(threads)
+    return Measured(seconds=seconds, seconds_one=seconds_one)
 
 
-def _faster_precision(stack: Stack, batch: Batch) -> Precision:
-    stack.precision = Precision.FP32
-    fp32 = _step_time(stack, batch)
-    stack.precision = Precision.BF16
+def _faster_precision(
+    stack: Stack, batch: Batch, governor: ThreadGovernor | None
+) -> tuple[Precision, float]:
+    """Return the number format of the training, and the time of a step in it."""
+    if stack.precision is not Precision.AUTO:
+        return stack.precision, _step_time(stack, batch, governor)
     try:
-        bf16 = _step_time(stack, batch, hopeless=BF16_HOPELESS * fp32)
+        stack.precision = Precision.FP32
+        fp32 = _step_time(stack, batch, governor)
+        stack.precision = Precision.BF16
+        bf16 = _step_time(stack, batch, governor, hopeless=BF16_HOPELESS * fp32)
     except RuntimeError:  # some devices and versions of torch lack an operation in bf16
-        return Precision.FP32
-    return Precision.BF16 if bf16 <= BF16_GAIN * fp32 else Precision.FP32
+        if stack.precision is Precision.FP32:
+            raise
+        return Precision.FP32, fp32
+    finally:
+        stack.precision = Precision.AUTO
+    return (Precision.BF16, bf16) if bf16 <= BF16_GAIN * fp32 else (Precision.FP32, fp32)
 
 
-def _step_time(stack: Stack, batch: Batch, *, hopeless: float = math.inf) -> float:
+def _step_time(
+    stack: Stack,
+    batch: Batch,
+    governor: ThreadGovernor | None = None,
+    *,
+    hopeless: float = math.inf,
+) -> float:
     probe = copy.deepcopy(stack)
 
     def step() -> None:
+        began = time.monotonic()
         probe.do_step(batch, 1.0)
         finish_work(probe.device)
+        if governor is not None:
+            governor.step_took(time.monotonic() - began)
 
     return time_step(step, hopeless=hopeless)
-
-
-def _governor(device: torch.device, threads: int, measured: Measured) -> ThreadGovernor | None:
-    """Return the governor of a training on the CPU; elsewhere the threads do not matter."""
-    if device.type != "cpu":
-        return None
-    return ThreadGovernor(threads, measured.seconds_all, measured.seconds_one)
 
 
 def _snapshot_steps(num_steps: int) -> int:
@@ -258,6 +274,7 @@ class _Run:
         self.snapshot_steps = SNAPSHOT_STEPS
         self.seconds_per_step = 0.0
         self.governor: ThreadGovernor | None = None
+        self.told_of_threads = False
 
     @property
     def seconds(self) -> float:
@@ -273,7 +290,7 @@ class _Run:
         """Train to the end."""
         all_threads = torch.get_num_threads()
         try:
-            self._plan(all_threads, self._make_batch(self.stack.step))
+            self._plan()
             with Prefetch(self._make_batch) as batches:
                 while True:
                     stopped = self._steps_until_stopped(batches)
@@ -297,25 +314,31 @@ class _Run:
             self._keep_up(batches)
         return False
 
-    def _plan(self, all_threads: int, batch: Batch) -> None:
-        measured = measure(self.stack, batch)
-        self.governor = _governor(self.stack.device, all_threads, measured)
-        self.seconds_per_step = min(measured.seconds_all, measured.seconds_one)
+    def _plan(self) -> None:
+        """Measure, and tell what is to come."""
+        first_one, num = self.trainings[0], len(self.trainings)
+        self.governor = governor_for(self.stack.device)
+        alone = Stack([first_one.trainer])  # Of several, each takes about the same.
+        measured = measure(alone, first_one.make_batch(alone.step), self.governor)
+        self.stack.precision = alone.precision
+        if self.governor is not None:
+            self.governor.measured(num * measured.seconds, num * measured.seconds_one)
+        self.seconds_per_step = num * min(measured.seconds, measured.seconds_one)
         first, in_all = self.stack.step, self._steps_in_all()
         self.snapshot_steps = _snapshot_steps(in_all)
-        others = len(self.trainings) - 1
         self.hooks.on_event(
             TrainingPlanned(
-                name=self.trainings[0].name + (f" and {others} more" if others else ""),
+                name=first_one.name + (f" and {num - 1} more" if num > 1 else ""),
                 device=describe_device(self.stack.device),
                 precision=self.stack.precision.value,
-                num_threads=self.governor.num_threads if self.governor else all_threads,
+                num_threads=torch.get_num_threads(),
                 first_step=first,
                 num_steps=in_all,
                 seconds_per_step=self.seconds_per_step,
                 seconds=(in_all - first) * self.seconds_per_step,
             )
         )
+        self._tell_of_threads()
 
     def _one_step(self, batches: Prefetch) -> None:
         asked = time.monotonic()
@@ -334,12 +357,22 @@ class _Run:
         now = time.monotonic()
         if self.governor is not None:
             self.governor.step_took(now - began)
+            self._tell_of_threads()
         self.seconds_per_step += 0.05 * (now - asked - self.seconds_per_step)
         for training, losses in zip(self.trainings, all_losses, strict=True):
             if self.stack.step % self.snapshot_steps == 0:
                 training.keep_snapshot()
             training.hooks.on_step(self._step_done(losses))
         self.hooks.on_event(self._step_done(_means(all_losses)))
+
+    def _tell_of_threads(self) -> None:
+        """Say, once, that other programs have been given way to."""
+        if self.governor is not None and self.governor.gave_way and not self.told_of_threads:
+            self.told_of_threads = True
+            threads = self.governor.num_threads
+            number = "one thread" if threads == 1 else f"{threads} threads"
+            text = f"other programs use the cores: training with {number} until they are free"
+            self.hooks.on_event(Note(text=text))
 
     def _go_wrong(self, faults: Sequence[str | None], batches: Prefetch) -> None:
         """Roll back a training that is alone; of several, go on without those that went wrong.
@@ -386,8 +419,7 @@ class _Run:
             self._save(batches)
             self.saved_at = time.monotonic()
         if now - self.preview_at >= self.hooks.preview_every:
-            for training in self.trainings:
-                training.preview()
+            self.trainings[0].preview()  # Of several, one tells how all of them go.
             self.preview_at = time.monotonic()
 
     def _save(self, batches: Prefetch) -> None:

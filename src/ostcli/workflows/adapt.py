@@ -29,6 +29,7 @@ from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.loop import Hooks, Training, run
 from ostcli.training.phases import PhaseTwo
+from ostcli.training.threads import using_threads
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.finish import decide_filter, decide_finish
 from ostcli.workflows.job import (
@@ -92,6 +93,7 @@ def adapt(
     data: str | Path | None = None,
     fresh: bool = False,
     device: DeviceChoice = DeviceChoice.AUTO,
+    threads: int | None = None,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
     should_stop: Callable[[], bool] = lambda: False,
@@ -109,6 +111,7 @@ def adapt(
         data: a folder of B in place of the pictures that the model carries.
         fresh: forget an earlier training of that name; its result stays until the first save.
         device: where to train.
+        threads: that it computes on; None leaves their number to what other programs take.
         library: where models are kept; the user's if None.
         on_event: told of progress.
         should_stop: asked after each step; true saves and returns early.
@@ -129,6 +132,7 @@ def adapt(
         data=data,
         fresh=fresh,
         device=device,
+        threads=threads,
         library=library,
         on_event=on_event,
         should_stop=should_stop,
@@ -147,6 +151,7 @@ def adapt_all(
     data: str | Path | None = None,
     fresh: bool = False,
     device: DeviceChoice = DeviceChoice.AUTO,
+    threads: int | None = None,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
     should_stop: Callable[[], bool] = lambda: False,
@@ -159,7 +164,7 @@ def adapt_all(
     Args:
         examples: each the one picture of an A.
         name: of the adaptation, where there is one example only.
-        config, model, data, fresh, device, library, on_event, should_stop: as of `adapt`.
+        config, model, data, fresh, device, threads, library, on_event, should_stop: as of `adapt`.
 
     Raises:
         NotFoundError, UsageError, DamagedError: see `open_model`.
@@ -188,7 +193,8 @@ def adapt_all(
             chosen = config if isinstance(config, AdaptConfig) else config(opened)
             aim = _Aim(opened, chosen, processor, fresh, views_of_b(opened, chosen))
         if pictures and aim is not None:
-            outcomes |= _adapt_together(pictures, name, aim, library, on_event, should_stop)
+            with using_threads(threads):
+                outcomes |= _adapt_together(pictures, name, aim, library, on_event, should_stop)
         if should_stop():
             break
     if aim is not None:

@@ -81,6 +81,7 @@ def demo(
     out: Path = Path("ost-demo.png"),
     keep: Path | None = None,
     device: DeviceChoice = DeviceChoice.AUTO,
+    threads: int | None = None,
     on_event: OnEvent = ignore_events,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> DemoResult | None:
@@ -91,6 +92,7 @@ def demo(
         out: the contact sheet; its suffix says which format.
         keep: a folder to leave the drawn pictures in.
         device: where to compute.
+        threads: that it computes on; None leaves their number to what other programs take.
         on_event: told of progress.
         should_stop: asked after each step.
 
@@ -118,6 +120,7 @@ def demo(
             replace(PHASE_ONE, seed=seed),
             name="winter",
             device=device,
+            threads=threads,
             library=library,
             on_event=tell,
             should_stop=should_stop,
@@ -129,6 +132,7 @@ def demo(
             replace(PHASE_TWO, seed=seed),
             name="summer",
             device=device,
+            threads=threads,
             library=library,
             on_event=tell,
             should_stop=should_stop,

@@ -30,6 +30,7 @@ from ostcli.paper.tables import markdown_table, table_of_scores
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
+from ostcli.training.threads import using_threads
 from ostcli.workflows.adapt import settings_for
 from ostcli.workflows.batch import NoMemoryError, tell_of_each, want_of_memory_named
 from ostcli.workflows.scoring import Perceptual, Scoring
@@ -104,6 +105,7 @@ def evaluate(
     count: int | None = None,
     out: str | Path = Path("ost-evaluation"),
     device: DeviceChoice = DeviceChoice.AUTO,
+    threads: int | None = None,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
     should_stop: Callable[[], bool] = lambda: False,
@@ -120,6 +122,7 @@ def evaluate(
         count: take so many sources, the first ones; all if None.
         out: a folder for the table, in Markdown and JSON, and the sheet.
         device: where to compute.
+        threads: that it computes on; None leaves their number to what other programs take.
         library: where models are kept; the user's if None.
         on_event: told of each picture.
         should_stop: asked between steps and pictures.
@@ -165,13 +168,14 @@ def evaluate(
     if model is not None:
         tell_of_each(len(found), on_event)
     failed, num_without_memory = list(missing), 0
-    if perceptual and not perceptual.look_at(folder, should_stop):
-        return None
+    with using_threads(threads):
+        if perceptual and not perceptual.look_at(folder, should_stop):
+            return None
     scoring = Scoring(Controls(folder), truths, perceptual)
     for index, each in enumerate(found, start=1):
         at = monotonic()
         try:
-            with want_of_memory_named(each.path):
+            with using_threads(threads), want_of_memory_named(each.path):
                 source = seen(read_picture(each.path).image)
                 scoring.measure(each, source, way.make(each, source), way.finish_for(source))
         except InputError as error:

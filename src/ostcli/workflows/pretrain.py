@@ -23,6 +23,7 @@ from ostcli.store.manifest import Manifest, check_name, slug
 from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.phases import PhaseOne
+from ostcli.training.threads import using_threads
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.finish import folder_texture
 from ostcli.workflows.job import (
@@ -99,6 +100,7 @@ def pretrain(
     medium: Medium = Medium.AUTO,
     fresh: bool = False,
     device: DeviceChoice = DeviceChoice.AUTO,
+    threads: int | None = None,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
     should_stop: Callable[[], bool] = lambda: False,
@@ -115,6 +117,7 @@ def pretrain(
         medium: what the pictures are; AUTO looks at them.
         fresh: forget an earlier training of that name; its model stays until the first save.
         device: where to train.
+        threads: that it computes on; None leaves their number to what other programs take.
         library: where models are kept; the user's if None.
         on_event: told of progress.
         should_stop: asked after each step; true saves and returns early.
@@ -151,7 +154,7 @@ def pretrain(
         judged = medium is Medium.AUTO and begun is None
         if judged and not facts.of_photographs and _learns_detail(chosen):
             on_event(Note(text=NOT_PHOTOGRAPHS))
-    with library.lock(name):
+    with library.lock(name), using_threads(threads):
         earlier = _earlier(library, name, where, chosen, pictures, fresh, on_event)
         job = _make_job(name, where, chosen, pictures, facts, processor, earlier)
         result = run_job(job, library, on_event, should_stop)

@@ -1,6 +1,6 @@
 """Open what is stored, once and checked: a model to adapt, an adaptation to translate by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,12 +25,14 @@ from ostcli.method.networks import Networks, build_networks
 from ostcli.store.exchange import import_file
 from ostcli.store.generation import StoredModel
 from ostcli.store.library import Library
-from ostcli.store.manifest import Manifest, Parent
+from ostcli.store.manifest import ROLES, Manifest, Parent
 from ostcli.store.tensors import check_tensors
 
 C = TypeVar("C", PretrainConfig, AdaptConfig)
 T = TypeVar("T")
 
+FOR_USE = ("weights", "keepsake")
+"""The files that translating and adapting need; the training state is several times as large."""
 EXAMPLE_KEY = "example"
 """The tensor of an adaptation's keepsake that holds the example's file."""
 
@@ -94,7 +96,7 @@ def open_model(
         UsageError: the name is that of an adaptation.
         DamagedError: the stored files are not what was written.
     """
-    stored = open_stored(find_model(reference, library), library, on_event)
+    stored = open_stored(find_model(reference, library), library, on_event, FOR_USE)
     manifest = stored.manifest
     if manifest.kind != "model":
         raise UsageError(f"{manifest.name} is an adaptation, not a model", hint="run: ost models")
@@ -135,7 +137,7 @@ def open_adaptation(
             "there is no adaptation yet",
             hint="run: ost adapt EXAMPLE, after ost pretrain FOLDER",
         )
-    stored = open_stored(chosen, library, on_event)
+    stored = open_stored(chosen, library, on_event, FOR_USE)
     manifest = stored.manifest
     if manifest.kind != "adaptation":
         raise UsageError(
@@ -221,13 +223,21 @@ def parent_of(adaptation: Adaptation, library: Library) -> str:
     )
 
 
-def open_stored(name: str, library: Library, on_event: OnEvent) -> StoredModel:
+def open_stored(
+    name: str, library: Library, on_event: OnEvent, roles: Collection[str] = ROLES
+) -> StoredModel:
     """Open the newest whole save of a name; tell if that is not the newest.
+
+    Args:
+        name: of a model or an adaptation.
+        library: where it is kept.
+        on_event: told of a damaged save that is passed over.
+        roles: of the files that will be used.
 
     Raises:
         NotFoundError, DamagedError: see `Library.open`.
     """
-    stored = library.open(name)
+    stored = library.open(name, roles)
     if stored.warning:
         on_event(Note(text=stored.warning, warning=True))
     return stored

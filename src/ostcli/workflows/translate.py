@@ -29,6 +29,7 @@ from ostcli.store.durable import make_folder
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.precision import faster_precision
+from ostcli.training.threads import using_threads
 from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.batch import (
     TranslatorFor,
@@ -85,6 +86,7 @@ def translate(
     steps: int | None = None,
     device: DeviceChoice = DeviceChoice.AUTO,
     precision: Precision = Precision.AUTO,
+    threads: int | None = None,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
     should_stop: Callable[[], bool] = lambda: False,
@@ -107,6 +109,7 @@ def translate(
         device: where to compute.
         precision: number format of the networks; AUTO measures which one is faster. Adaptations by
             `adapt_each` train in the adaptation's own.
+        threads: that it computes on; None leaves their number to what other programs take.
         library: where models are kept; the user's if None.
         on_event: told of each picture.
         should_stop: asked between pictures and between steps; true returns early. Whatever was
@@ -156,16 +159,17 @@ def translate(
         if to is Direction.B and any(_is_another(picture, opened.example) for picture in found):
             on_event(Note(text=_advice(opened)))
     make_folder(folder)  # Before the work, so that no picture is translated in vain.
-    tally = translate_each(
-        list(zip(found, outputs, strict=True)),
-        view=view,
-        read=lambda picture: _read(picture, opened, is_example=not given),
-        translator_for=translator_for,
-        overlap=not adapt_each,
-        overwrite=overwrite,
-        on_event=on_event,
-        should_stop=should_stop,
-    )
+    with using_threads(threads):
+        tally = translate_each(
+            list(zip(found, outputs, strict=True)),
+            view=view,
+            read=lambda picture: _read(picture, opened, is_example=not given),
+            translator_for=translator_for,
+            overlap=not adapt_each,
+            overwrite=overwrite,
+            on_event=on_event,
+            should_stop=should_stop,
+        )
     return TranslateResult(
         adaptation=opened.name,
         example=opened.example.path,
@@ -194,6 +198,7 @@ def translate_stream(
     suffix: str = ".png",
     device: DeviceChoice = DeviceChoice.AUTO,
     precision: Precision = Precision.AUTO,
+    threads: int | None = None,
     library: Library | None = None,
     on_event: OnEvent = ignore_events,
 ) -> bytes:
@@ -211,7 +216,7 @@ def translate_stream(
     if precision is Precision.AUTO:
         precision = faster_precision(where)
     translator = _shared(opened, to, view, finish, strength, where, precision, on_event)
-    with want_of_memory_named(Path("the picture")):
+    with using_threads(threads), want_of_memory_named(Path("the picture")):
         picture = read_picture(source)
         return encoded(picture, translator(picture), suffix)
 

@@ -277,6 +277,18 @@ def test_a_damaged_state_also_brings_back_the_previous_save(library):
     assert step_of(library.open("winter")) == 1
 
 
+@pytest.mark.parametrize("damage", [flip_bit, truncate, Path.unlink])
+def test_files_that_are_not_to_be_used_are_not_looked_at(library, damage):
+    save(library, step=1)
+    save(library, step=2)
+    damage(path_of(library, "state"))
+    stored = library.open("winter", roles=("weights", "keepsake"))
+    assert stored.generation.step == 2
+    assert stored.warning is None
+    damage(path_of(library, "weights"))
+    assert library.open("winter", roles=("weights", "keepsake")).generation.step == 1
+
+
 def test_two_damaged_saves_are_an_error_that_says_what_to_run(library):
     save(library, step=1)
     save(library, step=2)

@@ -115,7 +115,7 @@ def test_measuring_takes_no_step(make_trainer, make_batch):
 
     result = measure(Stack([measured]), make_batch(0))
 
-    assert result.seconds_all > 0
+    assert result.seconds > 0
     assert result.seconds_one > 0
     assert measured.step == 0
     for trainer in (measured, alone):
@@ -171,20 +171,87 @@ def test_hopeless_half_precision_is_given_up_after_one_step(make_trainer, make_b
     assert steps_in[Precision.BF16] == 2  # one to warm up, one to judge
 
 
-def test_threads_are_governed_on_the_cpu_only():
-    measured = loop.Measured(seconds_all=0.2, seconds_one=0.1)
-    threads = torch.get_num_threads()
+class Governor:
+    """Stands in for the one of the threads; gives way at some step."""
 
-    assert loop._governor(torch.device("cuda"), 4, measured) is None
-    assert loop._governor(torch.device("mps"), 4, measured) is None
-    assert torch.get_num_threads() == threads
-    assert loop._governor(torch.device("cpu"), 1, measured) is not None
+    def __init__(self, at_step=None, threads=1):
+        self.at_step = at_step
+        self.num_threads = threads
+        self.took = []
+        self.given = []
+
+    @property
+    def gave_way(self):
+        return self.at_step is not None and len(self.took) >= self.at_step
+
+    def step_took(self, seconds):
+        self.took.append(seconds)
+
+    def measured(self, seconds, seconds_one):
+        self.given.append((seconds, seconds_one))
 
 
-def test_waiting_for_pictures_is_no_sign_of_busy_cores(make_trainer, make_batch, monkeypatch):
-    took = []
-    monkeypatch.setattr(loop.ThreadGovernor, "step_took", lambda _, seconds: took.append(seconds))
+@pytest.fixture
+def governed(monkeypatch):
+    """Let a governor of the test's watch the next run."""
+
+    def govern(**options):
+        governor = Governor(**options)
+        monkeypatch.setattr(loop, "governor_for", lambda device: governor)
+        return governor
+
+    return govern
+
+
+def test_what_is_measured_is_governed_and_known_to_the_governor(make_trainer, make_batch, governed):
+    governor = governed()
+    run(make_trainer(), steps(5), make_batch, Watch().hooks, name="winter")
+    assert len(governor.given) == 1
+    assert len(governor.took) > 5
+
+
+def test_all_is_measured_again_if_the_threads_change_meanwhile(
+    make_trainer, make_batch, monkeypatch
+):
+    trainer, asked = make_trainer(), []
+    trainer.precision = Precision.AUTO
+    given = iter([4, 2, 2, 2, 2, 2])
+    monkeypatch.setattr(torch, "get_num_threads", lambda: next(given))
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    monkeypatch.setattr(
+        loop, "_step_time", lambda one, *_, **__: asked.append(one.precision) or 1.0
+    )
+
+    measure(trainer, make_batch(0))
+
+    both = [Precision.FP32, Precision.BF16]
+    assert asked == [*both, *both, Precision.FP32]  # and with one thread, in what was chosen
+    assert trainer.precision is Precision.FP32
+
+
+@pytest.mark.parametrize(
+    ("threads", "words"), [(1, "training with one thread"), (3, "training with 3 threads")]
+)
+def test_giving_way_to_other_programs_is_told_once(
+    make_trainer, make_batch, governed, threads, words
+):
+    governed(at_step=9, threads=threads)
     watch = Watch()
+    run(make_trainer(), steps(12), make_batch, watch.hooks, name="winter")
+    [note] = watch.of(Note)
+    assert words in note.text
+    assert not note.warning
+
+
+def test_undisturbed_there_is_no_word_of_threads(make_trainer, make_batch, governed):
+    governed()
+    watch = Watch()
+    run(make_trainer(), steps(5), make_batch, watch.hooks, name="winter")
+    assert not watch.of(Note)
+
+
+def test_waiting_for_pictures_is_no_sign_of_busy_cores(make_trainer, make_batch, governed):
+    governor, watch = governed(), Watch()
 
     def slowly(step):
         time.sleep(0.2)
@@ -192,7 +259,7 @@ def test_waiting_for_pictures_is_no_sign_of_busy_cores(make_trainer, make_batch,
 
     train(make_trainer(), steps(12), slowly, watch.hooks)
 
-    assert min(took) < 0.1
+    assert min(governor.took) < 0.1
     rates = [event.steps_per_second for event in watch.of(StepDone)]
     assert rates[-1] < rates[0]  # what is told of the time left includes the waiting
 
