@@ -21,6 +21,11 @@ HOPELESS = 2.0
 """bf16 is given up after one step that takes this many times as long."""
 
 
+def settle_precision(asked: Precision, device: torch.device) -> Precision:
+    """Return the number format that is asked for; for AUTO, the faster one."""
+    return faster_precision(device) if asked is Precision.AUTO else asked
+
+
 @cache
 def faster_precision(device: torch.device) -> Precision:
     """Return the number format in which convolutions are the faster on a device.

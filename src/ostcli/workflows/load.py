@@ -5,12 +5,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from ostcli.config import DeviceChoice, Direction, Finish, PretrainConfig
+from ostcli.config import DeviceChoice, Direction, Finish, Precision, PretrainConfig
 from ostcli.errors import UsageError
 from ostcli.events import OnEvent, ignore_events
 from ostcli.method.networks import Networks
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device
+from ostcli.training.precision import settle_precision
 from ostcli.workflows.stored import find_model, open_adaptation, open_model
 from ostcli.workflows.translator import Translator, path_to, view_of
 
@@ -35,9 +36,10 @@ class LoadedModel:
         finish: Finish = Finish.AUTO,
         strength: float = 1.0,
         megapixels: float | None = None,
+        precision: Precision = Precision.AUTO,
         on_event: OnEvent = ignore_events,
     ) -> Image.Image:
-        """Translate one picture. RGB in and out, of the same size; see `ostcli.translate`.
+        """Translate one picture, as `ost translate` does. RGB in and out, of the same size.
 
         Raises:
             UsageError: this is a model that was not adapted to any example, or `megapixels` are
@@ -53,6 +55,7 @@ class LoadedModel:
             view_of(self.config.view, megapixels),
             finish=self.finish if finish is Finish.AUTO else finish,
             strength=strength,
+            precision=settle_precision(precision, next(self.networks.parameters()).device),
             on_event=on_event,
         ).translate(image)
 

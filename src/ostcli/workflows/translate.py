@@ -28,7 +28,7 @@ from ostcli.images.read import Picture, read_picture
 from ostcli.store.durable import make_folder
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
-from ostcli.training.precision import faster_precision
+from ostcli.training.precision import settle_precision
 from ostcli.training.threads import using_threads
 from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.batch import (
@@ -137,8 +137,7 @@ def translate(
     view = view_of(opened.model_config.view, megapixels)
     found, missing = _find(given, folder, on_event) if given else ([opened.example], [])
     outputs = plan_outputs(found, folder, lambda path: suffix or suffix_for_source(path))
-    if precision is Precision.AUTO:
-        precision = faster_precision(where)
+    precision = settle_precision(precision, where)
     translator_for: TranslatorFor
     if adapt_each:
         tell_of_each(len(found), on_event)
@@ -213,8 +212,7 @@ def translate_stream(
     opened = _open_last(adaptation, library, on_event)
     view = view_of(opened.model_config.view, megapixels)
     where = choose_device(device)
-    if precision is Precision.AUTO:
-        precision = faster_precision(where)
+    precision = settle_precision(precision, where)
     translator = _shared(opened, to, view, finish, strength, where, precision, on_event)
     with using_threads(threads), want_of_memory_named(Path("the picture")):
         picture = read_picture(source)

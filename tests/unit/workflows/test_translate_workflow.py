@@ -31,6 +31,7 @@ from ostcli.events import (
 )
 from ostcli.store.exchange import export_file, import_file
 from ostcli.store.library import Library
+from ostcli.training import precision
 from ostcli.workflows import batch
 from ostcli.workflows import translate as module
 from ostcli.workflows.adapt import adapt
@@ -564,7 +565,7 @@ def test_a_stop_at_once_leaves_nothing_half(convert, save, out):
 
 
 def test_the_precision_is_measured_unless_it_is_given(convert, monkeypatch):
-    monkeypatch.setattr(module, "faster_precision", lambda _: Precision.BF16)
+    monkeypatch.setattr(precision, "faster_precision", lambda _: Precision.BF16)
     measured = convert()
     assert measured.precision is Precision.BF16
     in_bf16 = pixels(measured.outputs[0]).astype(int)
