@@ -205,7 +205,7 @@ def governed(monkeypatch):
 
 def test_what_is_measured_is_governed_and_known_to_the_governor(make_trainer, make_batch, governed):
     governor = governed()
-    run(make_trainer(), steps(5), make_batch, Watch().hooks, name="winter")
+    train(make_trainer(), steps(5), make_batch, Watch().hooks)
     assert len(governor.given) == 1
     assert len(governor.took) > 5
 
@@ -222,7 +222,7 @@ def test_all_is_measured_again_if_the_threads_change_meanwhile(
         loop, "_step_time", lambda one, *_, **__: asked.append(one.precision) or 1.0
     )
 
-    measure(trainer, make_batch(0))
+    measure(Stack([trainer]), make_batch(0))
 
     both = [Precision.FP32, Precision.BF16]
     assert asked == [*both, *both, Precision.FP32]  # and with one thread, in what was chosen
@@ -237,7 +237,7 @@ def test_giving_way_to_other_programs_is_told_once(
 ):
     governed(at_step=9, threads=threads)
     watch = Watch()
-    run(make_trainer(), steps(12), make_batch, watch.hooks, name="winter")
+    train(make_trainer(), steps(12), make_batch, watch.hooks)
     [note] = watch.of(Note)
     assert words in note.text
     assert not note.warning
@@ -246,7 +246,7 @@ def test_giving_way_to_other_programs_is_told_once(
 def test_undisturbed_there_is_no_word_of_threads(make_trainer, make_batch, governed):
     governed()
     watch = Watch()
-    run(make_trainer(), steps(5), make_batch, watch.hooks, name="winter")
+    train(make_trainer(), steps(5), make_batch, watch.hooks)
     assert not watch.of(Note)
 
 
