@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 # Before torch is imported, wherever that happens first: see ostcli.training.threads.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # GNU's OpenMP, on Linux: some microseconds
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # GNU's OpenMP, on Linux: some ten microseconds
 os.environ.setdefault("KMP_BLOCKTIME", "1")  # LLVM's and Intel's, elsewhere: milliseconds
 
 if TYPE_CHECKING:

@@ -165,8 +165,24 @@ class _Summed(torch.autograd.Function):
         return by_column.flatten(1, 2), None
 
 
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """Each channel by its own mean and deviation; in use, of a picture in whatever order it lies.
+
+    torch's own copies what lies pixel by pixel, as a `WideConv2d` leaves it, to channels and back.
+    That pays in training, where the gradient by pixels would be slower than the copies.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, C, H, W) in and out."""
+        if len(x) == 1 and x.device.type == "cpu" and not torch.is_grad_enabled():
+            return F.batch_norm(x, None, None, training=True, eps=self.eps)
+        return super().forward(x)
+
+
 class WideConv2d(nn.Conv2d):
     """A 3 × 3 convolution between many channels: in bf16 by Winograd's minimal filtering.
+
+    What comes out of that lies pixel by pixel (channels last).
 
     Args:
         channels: C and K. Nothing is padded.
@@ -176,15 +192,29 @@ class WideConv2d(nn.Conv2d):
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels, 3)
+        self._kept: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, C, H, W) to (N, C, H - 2, W - 2)."""
         if not self._pays(x):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):  # The kernels are transformed in float32.
-            filtered: Tensor = _Winograd.apply(x.bfloat16(), self.weight)
+            filtered: Tensor
+            if torch.is_grad_enabled():
+                filtered = _Winograd.apply(x.bfloat16(), self.weight)
+            else:
+                filtered, _ = _filtered(x.bfloat16(), self._kernels())
             assert self.bias is not None
             return filtered + self.bias.bfloat16()[:, None, None]
+
+    def _kernels(self) -> Tensor:
+        """Return the transformed kernels, kept from call to call while the weights stay."""
+        if self.weight.is_inference():  # Then torch does not tell when they change.
+            return _of_kernels(self.weight).bfloat16()
+        state = self.weight.data_ptr(), self.weight._version
+        if self._kept is None or self._kept[0] != state:
+            self._kept = state, _of_kernels(self.weight).bfloat16()
+        return self._kept[1]
 
     def _pays(self, x: Tensor) -> bool:
         num, channels, height, width = x.shape
@@ -208,12 +238,11 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:  # noqa: ANN401 - torch's own
         """Shapes (N, C, H, W) and (K, C, 3, 3) to (N, K, H - 2, W - 2); H and W even."""
-        num, _, height, width = x.shape
-        ctx.tiles = num, height // 2 - 1, width // 2 - 1
-        values = _of_values(x.permute(0, 2, 3, 1).contiguous())
         kernels = _of_kernels(weight).to(x.dtype)
+        filtered, values = _filtered(x, kernels)
+        ctx.tiles = len(x), x.shape[2] // 2 - 1, x.shape[3] // 2 - 1
         ctx.save_for_backward(values, kernels)
-        return _to_results(values @ kernels, *ctx.tiles).permute(0, 3, 1, 2)
+        return filtered
 
     @staticmethod
     @once_differentiable
@@ -227,6 +256,17 @@ class _Winograd(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             of_weight = _to_kernels(results.mT @ values)
         return of_x, of_weight
+
+
+def _filtered(x: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what transformed kernels make of x, and its transformed values.
+
+    Shapes (N, C, H, W) and (16, C, K) to (N, K, H - 2, W - 2) and (16, T, C).
+    """
+    num, _, height, width = x.shape
+    values = _of_values(x.permute(0, 2, 3, 1).contiguous())
+    results = _to_results(values @ kernels, num, height // 2 - 1, width // 2 - 1)
+    return results.permute(0, 3, 1, 2), values
 
 
 def _of_kernels(weight: Tensor) -> Tensor:

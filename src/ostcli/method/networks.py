@@ -19,7 +19,13 @@ from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
 from ostcli.method.colour import from_opponent
-from ostcli.method.convolution import DoublingConv2d, MirrorPad2d, NarrowConv2d, WideConv2d
+from ostcli.method.convolution import (
+    DoublingConv2d,
+    InstanceNorm2d,
+    MirrorPad2d,
+    NarrowConv2d,
+    WideConv2d,
+)
 from ostcli.method.detail import fine_detail
 from ostcli.method.strokes import without_strokes
 
@@ -102,11 +108,11 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             MirrorPad2d(1),
             WideConv2d(channels),
-            nn.InstanceNorm2d(channels),
+            InstanceNorm2d(channels),
             nn.ReLU(),
             MirrorPad2d(1),
             WideConv2d(channels),
-            nn.InstanceNorm2d(channels),
+            InstanceNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -369,7 +375,7 @@ def _last_layer(config: NetworkConfig) -> list[nn.Module]:
 def _norm(channels: int, form: Norm) -> nn.Module:
     match form:
         case Norm.INSTANCE:
-            return nn.InstanceNorm2d(channels)
+            return InstanceNorm2d(channels)
         case Norm.LAYER:
             return nn.GroupNorm(1, channels, affine=False)
         case Norm.NONE:

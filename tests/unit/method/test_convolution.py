@@ -1,11 +1,19 @@
 """Convolutions in other forms: torch's own results and gradients, to rounding."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from ostcli.method import convolution
-from ostcli.method.convolution import DoublingConv2d, MirrorPad2d, NarrowConv2d, WideConv2d
+from ostcli.method.convolution import (
+    DoublingConv2d,
+    InstanceNorm2d,
+    MirrorPad2d,
+    NarrowConv2d,
+    WideConv2d,
+)
 
 
 def noise(seed, *shape, dtype=torch.float32):
@@ -126,3 +134,24 @@ def test_odd_sides_and_small_pictures_are_left_to_torch(wide, size):
 def test_float32_is_left_to_torch(wide):
     x = noise(1, 1, 8, 18, 18)
     assert torch.equal(wide(x), plain(wide)(x))
+
+
+@torch.no_grad()
+def test_kept_kernels_follow_the_weights(wide):
+    x = noise(1, 1, 8, 34, 34)
+    for layer in (wide, copy.deepcopy(wide), wide):
+        with torch.autocast("cpu", torch.bfloat16):
+            layer(x)
+            layer.weight.add_(0.1)
+            assert off(layer(x), plain(layer)(x)) < 0.03
+
+
+@pytest.mark.parametrize("num", [1, 2])
+@pytest.mark.parametrize("learns", [True, False])
+def test_instance_norm_is_torchs_in_either_order(num, learns):
+    x = noise(1, num, 6, 9, 8)
+    expected = F.instance_norm(x)
+    with torch.set_grad_enabled(learns):
+        for order in (torch.contiguous_format, torch.channels_last):
+            actual = InstanceNorm2d(6)(x.contiguous(memory_format=order))
+            torch.testing.assert_close(actual, expected)

@@ -173,7 +173,6 @@ def _judged(losses: dict[str, float]) -> float:
     return sum(losses[name] for name in ("rec_b", "rec_a", "cycle_a") if name in losses)
 
 
-@torch.inference_mode()
 def translation_rows(machine: Machine, *, rounds: int) -> Iterator[Row]:
     """Time a translation by the authors' network, and hold it against the machine's best.
 
@@ -188,11 +187,13 @@ def translation_rows(machine: Machine, *, rounds: int) -> Iterator[Row]:
     networks, authors = networks.to(machine.device).eval(), authors.to(machine.device).eval()
     picture = drawn_batches(SIZE, 1)[0]["a"].to(machine.device)
 
+    @torch.inference_mode()
     def ours() -> None:
         with autocast(machine.device, machine.precision):
             networks.translate_ab(picture)
         finish_work(machine.device)
 
+    @torch.inference_mode()
     def theirs() -> None:
         authors.translate_ab(picture)
         finish_work(machine.device)
