@@ -27,7 +27,9 @@ PARTS: dict[str, Callable[[Machine, Commands, Effort], Iterable[Row]]] = {
     "translation": lambda machine, _, effort: translation_rows(machine, rounds=effort.rounds),
     "training": lambda _, commands, __: chain([commands.pretrain_row()], commands.adapt_rows()),
     "batch": lambda machine, commands, _: commands.batch_rows(machine),
-    "large": lambda _, commands, __: commands.large_rows(),
+    "large": lambda machine, commands, _: chain(
+        commands.large_rows(), [commands.tiles_row(machine)]
+    ),
     "sharing": lambda _, commands, __: commands.sharing_rows(),
     "start-up": lambda _, commands, __: commands.start_up_rows(),
 }

@@ -16,6 +16,7 @@ from ostcli.config import DeviceChoice, Precision
 from ostcli.images.encode import encode_picture
 from ostcli.images.scenes import Season, draw_folder, draw_scene
 from ostcli.images.tensors import image_to_tensor
+from ostcli.method.tiles import Source, translate_in_tiles
 from ostcli.paper.authors import Authors
 from ostcli.presets import pretrain_preset
 from ostcli.store.durable import make_folder, write_file
@@ -23,15 +24,18 @@ from ostcli.store.library import Library
 from ostcli.training.device import autocast, finish_work
 from ostcli.workflows.bench.effort import Effort
 from ostcli.workflows.bench.machine import Machine
-from ostcli.workflows.bench.processes import Ran, Workshop
+from ostcli.workflows.bench.processes import Busy, Ran, Workshop
 from ostcli.workflows.bench.rows import Row, row, seconds_of
 from ostcli.workflows.stored import Adaptation, open_adaptation
+from ostcli.workflows.translator import MEMORY_FOR_KEPT, TILE_SIDE
 
 SIZE = 256
 """Side of the pictures of a folder, in pixels: those of the paper's data."""
 NUM_IN_FOLDER = 230
 LARGE = (6000, 4000)
 """Width and height of a photograph of 24 megapixels."""
+WHOLE = (1536, 1024)
+"""Width and height of a picture that fits whole as well."""
 LARGE_MEGAPIXELS = "24"
 NUM_TOGETHER = 8
 FEW_STEPS = 2
@@ -177,7 +181,7 @@ class Commands:
 
     @contextmanager
     def _busy_cores(self) -> Iterator[None]:
-        busy = [self.workshop.occupy() for _ in range(os.cpu_count() or 1)]
+        busy = [Busy() for _ in range(os.cpu_count() or 1)]
         try:
             yield
         finally:
@@ -256,6 +260,26 @@ class Commands:
             goal=AUTHORS_GOAL,
             unit="s",
             against="the authors' network in eager fp32",
+        )
+
+    @torch.inference_mode()
+    def tiles_row(self, machine: Machine) -> Row:
+        """Hold a picture that goes through the network in tiles against the same one whole."""
+        scene = draw_scene(4, Season.SUMMER, WHOLE[0]).resize(WHOLE, Image.Resampling.BICUBIC)
+        picture = image_to_tensor(_grained(scene, 0))[None]
+        path = self.adaptation.networks.to(machine.device).eval().translate_ab
+        whole = path(picture.to(machine.device)).cpu()
+        source = Source(picture.shape[2:], lambda area: picture[:, :, *area].to(machine.device))
+        most = 0.0
+        for area, tile in translate_in_tiles(path, source, side=TILE_SIDE, memory=MEMORY_FOR_KEPT):
+            most = max(most, float((tile.cpu() - whole[:, :, *area]).abs().max()))
+        return row(
+            f"a picture of {WHOLE[0]} × {WHOLE[1]} in tiles, farthest from the whole",
+            most * 127.5,
+            1.0,
+            goal=1,
+            unit="levels of 255",
+            against="one level",
         )
 
     def large_rows(self) -> Iterator[Row]:

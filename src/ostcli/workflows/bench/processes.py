@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +14,25 @@ from typing import Any
 from ostcli.errors import OstError
 
 BYTES_OF_MAXRSS = 1 if sys.platform == "darwin" else 1024
+LAUNCHER = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[2:])
+peak = None
+if hasattr(os, "wait4"):
+    _, status, usage = os.wait4(process.pid, 0)
+    code, peak = os.waitstatus_to_exitcode(status), usage.ru_maxrss
+else:
+    code = process.wait()
+with open(sys.argv[1], "w") as file:
+    json.dump([time.perf_counter() - began, peak], file)
+sys.exit(code if code >= 0 else 128 - code)
+"""
+"""Starts a command, and writes its time and its peak of memory to a file.
+
+A process takes over the peak of the one that started it. That is this small program's, in place of
+what a program holds that has just trained networks.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +59,16 @@ class Started:
     def __init__(self, command: list[str], environment: Mapping[str, str], folder: Path) -> None:
         self._command = command
         self._files = ExitStack()
-        self._out = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-        self._err = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-        self._began = time.perf_counter()
+        notes = self._files.enter_context(tempfile.TemporaryDirectory(prefix="ost-bench-"))
+        self._notes, out, err = (Path(notes) / name for name in ("notes", "out", "err"))
+        self._out, self._err = out, err
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-c", LAUNCHER, str(self._notes), *command],
             env=dict(environment),
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=self._out,
-            stderr=self._err,
+            stdout=self._files.enter_context(out.open("wb")),
+            stderr=self._files.enter_context(err.open("wb")),
         )
 
     def finished(self) -> Ran:
@@ -59,35 +77,33 @@ class Started:
         Raises:
             OstError: it failed.
         """
-        code, peak_mib = self._wait()
-        seconds = time.perf_counter() - self._began
         with self._files:
-            if code:
-                self._err.seek(0)
-                words = self._err.read().decode(errors="replace").strip().splitlines()
+            if self._process.wait():
+                words = self._err.read_text(errors="replace").strip().splitlines()
                 raise OstError(
                     f"a command that was to be timed failed: {' '.join(self._command[1:])}",
                     hint=f"it said: {' '.join(words[-2:])}",
                 )
-            self._out.seek(0)
-            text = self._out.read().decode(errors="replace")
-        is_json = "--json" in self._command
-        result = json.loads(text).get("result", {}) if is_json else {}
-        return Ran(seconds=seconds, peak_mib=peak_mib, result=result)
+            seconds, peak = json.loads(self._notes.read_text())
+            is_json = "--json" in self._command
+            result = json.loads(self._out.read_text()).get("result", {}) if is_json else {}
+        return Ran(
+            seconds=seconds,
+            peak_mib=None if peak is None else peak * BYTES_OF_MAXRSS / 2**20,
+            result=result,
+        )
+
+
+class Busy:
+    """Keeps one core busy, until it is stopped."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
 
     def stop(self) -> None:
         """End it now."""
         self._process.kill()
         self._process.wait()
-        self._files.close()
-
-    def _wait(self) -> tuple[int, float | None]:
-        if not hasattr(os, "wait4"):
-            return self._process.wait(), None
-        _, status, usage = os.wait4(self._process.pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        self._process.returncode = code  # It is waited for; `subprocess` must not wait again.
-        return code, usage.ru_maxrss * BYTES_OF_MAXRSS / 2**20
 
 
 class Workshop:
@@ -115,7 +131,3 @@ class Workshop:
             OstError: it failed.
         """
         return self.start(*arguments).finished()
-
-    def occupy(self) -> Started:
-        """Keep one core busy, until it is stopped."""
-        return Started([sys.executable, "-c", "while True: pass"], self._environment, self.folder)
