@@ -197,7 +197,7 @@ class Commands:
             ("ost --help", partial(self.workshop.run, "--help"), SECONDS_HELP),
             (
                 "ost translate, a picture of 32 × 32",
-                partial(self._translate, small, "--out", "small"),
+                partial(self._translate, small, "--out", "small-out"),
                 SECONDS_TO_WORK,
             ),
         ):
@@ -237,7 +237,7 @@ class Commands:
 
         whole, bares, theirs = [], [], []
         for _ in range(self.effort.rounds):
-            ran = self._translate(pictures, "--out", "many")
+            ran = self._translate(pictures, "--out", "many-out")
             whole.append(float(ran.result["seconds"]) / number)
             bares += [seconds_of(bare) for _ in range(number // self.effort.rounds + 1)]
             theirs += [seconds_of(of_authors) for _ in range(self.effort.rounds)]
@@ -269,7 +269,10 @@ class Commands:
         picture = image_to_tensor(_grained(scene, 0))[None]
         path = self.adaptation.networks.to(machine.device).eval().translate_ab
         whole = path(picture.to(machine.device)).cpu()
-        source = Source(picture.shape[2:], lambda area: picture[:, :, *area].to(machine.device))
+        source = Source(
+            (picture.shape[2], picture.shape[3]),
+            lambda area: picture[:, :, *area].to(machine.device),
+        )
         most = 0.0
         for area, tile in translate_in_tiles(path, source, side=TILE_SIDE, memory=MEMORY_FOR_KEPT):
             most = max(most, float((tile.cpu() - whole[:, :, *area]).abs().max()))
@@ -295,7 +298,7 @@ class Commands:
                 MIB_LARGE_NETWORK,
             ),
         ):
-            ran = self._translate(path, "--out", "large", *options)
+            ran = self._translate(path, "--out", "large-out", *options)
             title = f"ost translate, 24 megapixels, {name}"
             if name == "photo finish":
                 yield row(title, ran.seconds, SECONDS_LARGE, goal=1, unit="s", against="the goal")
