@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ostcli.presets import adapt_preset as adapt_preset
     from ostcli.presets import pretrain_preset as pretrain_preset
     from ostcli.workflows.adapt import adapt as adapt
+    from ostcli.workflows.adapt import adapt_all as adapt_all
     from ostcli.workflows.evaluate import Yardsticks as Yardsticks
     from ostcli.workflows.evaluate import evaluate as evaluate
     from ostcli.workflows.load import load_model as load_model
@@ -51,6 +52,7 @@ _HOME = {
     "FolderFacts": "ostcli.workflows.pretrain",
     "Yardsticks": "ostcli.workflows.evaluate",
     "adapt": "ostcli.workflows.adapt",
+    "adapt_all": "ostcli.workflows.adapt",
     "evaluate": "ostcli.workflows.evaluate",
     "load_model": "ostcli.workflows.load",
     "pretrain": "ostcli.workflows.pretrain",

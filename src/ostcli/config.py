@@ -437,8 +437,8 @@ class AdaptConfig(Config):
     """Share of the folder's views whose patches a translation's are held against: those whose
     brightness is shared out most like the example's; 1 for all (decision 0025)."""
     steps: int | None = 60
-    """Optimiser steps; None where `minutes` is given. Ours: decision 0018; by patches 150 (decision
-    0025)."""
+    """Optimiser steps; None where `minutes` is given. Ours: decision 0018; by patches 75, of
+    paintings 150 (decisions 0037 and 0028)."""
     minutes: float | None = None
     """A budget of time instead of steps."""
     seed: int = 0

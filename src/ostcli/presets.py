@@ -28,16 +28,17 @@ LIGHT_OF_PHOTOGRAPHS = 0.4
 """Strength of the random light of `fast` for photographs (0021)."""
 STEPS_ON_GPU = 6000
 """Steps of phase I in `fast` on a GPU (0022)."""
-PATCH_STEPS = 150
-"""Steps of phase II with a pull by patches in `fast`: of photographs half as long as D_B's, of
-paintings about as long (0016, 0028)."""
-PATCH_RATE = 4e-4
-"""Adam's rate with a pull by patches (0016)."""
+COLOUR_STEPS = 75
+"""Steps of phase II by the patches of photographs, in `fast` (0037)."""
+STROKE_STEPS = 150
+"""Steps of phase II by the patches of paintings, in `fast` (0028)."""
+COLOUR_RATE = 1.2e-3
+"""Adam's rate by the patches of photographs (0037)."""
 OF_COLOURS = {"weight_patch_ab": 10.0}
 """Weights of a pull by patches (0016, 0025)."""
 OF_STROKES = {"weight_gram_ab": 40.0}
 """The same where A has blocks of its own (0028)."""
-GRAM_RATE = 1e-3
+STROKE_RATE = 1e-3
 """Adam's rate where A has blocks of its own and learns strokes (0028)."""
 
 
@@ -149,13 +150,20 @@ def adapt_preset(
         pull = Pull.PATCHES if by_patches else Pull.DISCRIMINATOR
     if pull is Pull.PATCHES:
         paints = model.network.unshared_blocks > 0
-        statistics, rate = (OF_STROKES, GRAM_RATE) if paints else (OF_COLOURS, PATCH_RATE)
+        statistics, rate, steps = (
+            (OF_STROKES, STROKE_RATE, STROKE_STEPS)
+            if paints
+            else (OF_COLOURS, COLOUR_RATE, COLOUR_STEPS)
+        )
+        of_authors = model.preset is Preset.PAPER  # Long: at the rate that goes with long ones.
         chosen = replace(
             chosen,
             weights=replace(chosen.weights, weight_adversarial_ab=0.0, **statistics),
-            optim=replace(chosen.optim, learning_rate=rate),
+            optim=replace(
+                chosen.optim, learning_rate=OptimConfig().learning_rate if of_authors else rate
+            ),
             folder_learns=False,
             random_light=0.0,
-            steps=chosen.steps if model.preset is Preset.PAPER else PATCH_STEPS,
+            steps=chosen.steps if of_authors else steps,
         )
     return chosen

@@ -303,8 +303,10 @@ def test_patches_have_their_own_length_and_rate():
         adapt_preset(pretrain_preset(preset), num_pictures=2, pull=Pull.PATCHES)
         for preset in (Preset.FAST, Preset.PAPER)
     )
-    assert (ours.steps, authors.steps) == (150, 160)
-    assert ours.optim.learning_rate == authors.optim.learning_rate == 4e-4
+    assert (ours.steps, authors.steps) == (75, 160)
+    assert (ours.optim.learning_rate, authors.optim.learning_rate) == (1.2e-3, 4e-4)
+    painted = adapt_preset(pretrain_preset(of_photographs=False))
+    assert (painted.steps, painted.optim.learning_rate) == (150, 1e-3)
 
 
 @pytest.mark.parametrize("preset", Preset)
@@ -348,7 +350,8 @@ def test_strokes_are_asked_for_where_a_has_blocks_of_its_own():
     )
     assert (strokes.weights.weight_gram_ab > 0, strokes.weights.weight_patch_ab) == (True, 0)
     assert (none.weights.weight_gram_ab, none.weights.weight_patch_ab > 0) == (0, True)
-    assert (strokes.steps, strokes.folder_learns) == (none.steps, none.folder_learns)
+    assert strokes.steps > none.steps
+    assert (strokes.folder_learns, none.folder_learns) == (False, False)
 
 
 @pytest.mark.parametrize("preset", Preset)

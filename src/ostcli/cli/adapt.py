@@ -11,7 +11,13 @@ from ostcli.cli.render import Output, failures, output_of
 from ostcli.cli.runs import check_failed, say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
 from ostcli.config import AdaptConfig, Birth, DeviceChoice, Pull, Reach
-from ostcli.presets import EPOCHS_OF_THE_AUTHORS, PATCH_STEPS, STROKE_FILTER, adapt_preset
+from ostcli.presets import (
+    COLOUR_STEPS,
+    EPOCHS_OF_THE_AUTHORS,
+    STROKE_FILTER,
+    STROKE_STEPS,
+    adapt_preset,
+)
 
 if TYPE_CHECKING:
     from ostcli.workflows.adapt import AdaptResult
@@ -46,7 +52,7 @@ def adapt(
         int | None,
         typer.Option(
             help="How long to train.",
-            show_default=f"{_FAST.steps}, by patches {PATCH_STEPS}, "
+            show_default=f"{_FAST.steps}, by patches {COLOUR_STEPS}, of paintings {STROKE_STEPS}, "
             f"paper {EPOCHS_OF_THE_AUTHORS} per picture of the folder",
         ),
     ] = None,
