@@ -17,6 +17,12 @@ def test_the_configuration_page_is_up_to_date():
     assert written == generator["page"](), "run: python docs/generate_configuration.py"
 
 
+def test_the_page_of_benchmarks_says_what_the_figures_say():
+    generator = runpy.run_path(str(DOCS / "generate_benchmarks.py"))
+    for path, text in generator["pages"]().items():
+        assert path.read_text(encoding="utf-8") == text, "run: python docs/generate_benchmarks.py"
+
+
 def test_every_exit_code_is_documented():
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", ERRORS, re.MULTILINE)}
     assert documented == {code.value for code in ExitCode}

@@ -14,7 +14,7 @@ SIGNS_OF_NO_MEMORY = (
     "could not create a primitive",  # oneDNN, which computes convolutions on a CPU, says no more.
 )
 AT_ONCE = 8
-"""Pictures that a GPU translates at once, at most …"""
+"""Pictures that a GPU translates at once, at most; a CPU as many as it has threads …"""
 AT_ONCE_PIXELS = 1_000_000
 """… and pixels of them together, unless a single one has more: memory as for one large picture."""
 
@@ -61,11 +61,11 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
 def pictures_at_once(device: torch.device, num_pixels: int) -> int:
     """Return how many pictures of so many pixels to translate at once.
 
-    A CPU is busy with one, and several fit its caches less well (decision 0035).
+    On a CPU each of several has a thread to itself: of small ones that is faster than all threads
+    on each (decision 0040).
     """
-    if device.type == "cpu":
-        return 1
-    return max(1, min(AT_ONCE, AT_ONCE_PIXELS // num_pixels))
+    most = torch.get_num_threads() if device.type == "cpu" else AT_ONCE
+    return max(1, min(most, AT_ONCE_PIXELS // num_pixels))
 
 
 def finish_work(device: torch.device) -> None:

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -131,7 +133,7 @@ class Translator:
         whole = BYTES_PER_VALUE * self._networks.config.width * num_pixels * len(images)
         if whole <= self._memory_for_whole:
             try:
-                return self._whole(padded, size)
+                return self._whole_ones(padded, size)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -148,6 +150,26 @@ class Translator:
     def num_at_once(self, size: tuple[int, int]) -> int:
         """Return how many pictures of a size to give the network at once, for it to be fastest."""
         return pictures_at_once(self._device, size[0] * size[1])
+
+    def _whole_ones(
+        self, padded: Sequence[Image.Image], size: tuple[int, int]
+    ) -> list[Image.Image]:
+        """Return pictures of one size: a GPU takes them together, a CPU one to each thread."""
+        if self._device.type != "cpu" or len(padded) == 1:
+            return self._whole(padded, size)
+        made = self._threads.map(lambda one: self._whole([one], size), padded)
+        return [pixels for [pixels] in made]
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """Threads that compute one picture each, kept as their memory is."""
+        number = torch.get_num_threads()
+        threads = ThreadPoolExecutor(
+            number, "ost-network", initializer=torch.set_num_threads, initargs=(1,)
+        )
+        wait([threads.submit(torch.get_num_threads) for _ in range(number)])
+        torch.set_num_threads(number)  # Theirs counts for threads to come as well.
+        return threads
 
     @torch.inference_mode()
     def _whole(self, padded: Sequence[Image.Image], size: tuple[int, int]) -> list[Image.Image]:

@@ -1,5 +1,7 @@
 """One picture through one path, of any size."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -84,8 +86,44 @@ def test_bf16_comes_near_to_fp32(networks, noise_picture):
     assert 0 < np.abs(exact - rounded).max() <= 8
 
 
-def test_a_cpu_sees_one_picture_at_a_time(networks):
-    assert Translator(networks, lambda x: x, VIEW).num_at_once((16, 16)) == 1
+@pytest.fixture
+def two_threads():
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def test_a_cpu_gives_each_of_small_pictures_a_thread(networks, noise_picture, two_threads):
+    used = []
+
+    def path(x):
+        used.append((threading.current_thread().name, torch.get_num_threads(), len(x)))
+        return x
+
+    translator = Translator(networks, path, VIEW)
+    images = [noise_picture(40, 32)] * 2
+    assert translator.num_at_once((40, 32)) == 2
+    assert translator.num_at_once((1000, 1000)) == 1
+    for pixels in translator.network_pixels_of(images):
+        assert np.array_equal(array(pixels), array(images[0]))
+    assert [(number, num_pictures) for _, number, num_pictures in used] == [(1, 1), (1, 1)]
+    assert all(name.startswith("ost-network") for name, _, _ in used)
+    assert torch.get_num_threads() == 2
+
+
+def test_want_of_memory_in_its_threads_is_met_by_tiles(
+    networks, noise_picture, two_threads, monkeypatch
+):
+    translator = Translator(networks, networks.translate_ab, VIEW)
+    alone = array(translator.network_pixels(noise_picture(40, 32)))
+
+    def without_memory(*given):
+        raise MemoryError
+
+    monkeypatch.setattr(translator, "_whole", without_memory)
+    made = translator.network_pixels_of([noise_picture(40, 32)] * 2)
+    for pixels in made:
+        assert np.abs(array(pixels) - alone).max() <= 1
 
 
 def test_a_large_picture_is_seen_small_and_given_back_large(networks, noise_picture):
