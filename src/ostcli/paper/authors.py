@@ -61,7 +61,7 @@ class Authors(nn.Module):
         )
         self.discriminator_b = _discriminator(width)
         self._generator = torch.Generator().manual_seed(seed)
-        self._pool = HistoryPool(POOL_SIZE)
+        self._pool_bb, self._pool_ab = HistoryPool(POOL_SIZE), HistoryPool(POOL_SIZE)
         self._optimisers = {
             name: _adam(*modules)
             for name, modules in {
@@ -93,7 +93,7 @@ class Authors(nn.Module):
         total = gan_b + WEIGHT_RECONSTRUCTION_PHASE_ONE * rec_b + WEIGHT_KL * kl_b
         self._step(total, "encoder_b", "decoder_b")
 
-        dis_b = self._discriminator_loss(x_b, recon_bb)
+        dis_b = self._discriminator_loss(x_b, recon_bb, self._pool_bb)
         self._step(dis_b, "discriminator_b")
         return {"rec_b": rec_b, "kl_b": kl_b, "gan_b": gan_b, "dis_b": dis_b}
 
@@ -117,8 +117,8 @@ class Authors(nn.Module):
         self._step(gan_ab + WEIGHT_CYCLE * cycle_a + rec_a, "encoder_a", "decoder_a", retain=True)
         self._step(rec_b + WEIGHT_KL * kl_b + gan_b, "encoder_b", "decoder_b")
 
-        dis_ab = self._discriminator_loss(x_b, trans_ab)
-        dis_b = self._discriminator_loss(x_b, recon_bb)
+        dis_ab = self._discriminator_loss(x_b, trans_ab, self._pool_ab)
+        dis_b = self._discriminator_loss(x_b, recon_bb, self._pool_bb)
         self._step(dis_ab + dis_b, "discriminator_b")
         return {
             "rec_b": rec_b,
@@ -137,8 +137,8 @@ class Authors(nn.Module):
         translated: Tensor = self.decoder_b(self.decoder_shared(code))
         return translated
 
-    def _discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        old = self._pool.exchange(fake.detach(), self._generator)
+    def _discriminator_loss(self, real: Tensor, fake: Tensor, pool: HistoryPool) -> Tensor:
+        old = pool.exchange(fake.detach(), self._generator)
         on_real = _least_squares(self.discriminator_b(real), 1.0)
         return 0.5 * (on_real + _least_squares(self.discriminator_b(old), 0.0))
 

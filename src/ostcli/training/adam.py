@@ -42,7 +42,7 @@ class Adam:
         """
         pairs = zip(self.parameters, gradients, self._slots, strict=True)
         present = [
-            (weight, gradient, slots or _begin(slots, weight))
+            (weight, _as_it_lies(gradient, weight), slots or _begin(slots, weight))
             for weight, gradient, slots in pairs
             if gradient is not None
         ]
@@ -95,6 +95,13 @@ class Adam:
                 }
             else:
                 self._slots[index] = {}
+
+
+def _as_it_lies(gradient: Tensor, weight: Tensor) -> Tensor:
+    """Return a gradient in the order of its weight in memory: torch's fused steps go by that."""
+    if gradient.stride() == weight.stride():
+        return gradient
+    return torch.empty_like(weight).copy_(gradient)
 
 
 def _begin(slots: dict[str, Tensor], weight: Tensor) -> dict[str, Tensor]:

@@ -36,6 +36,18 @@ def test_its_steps_are_those_of_torch():
         assert torch.equal(one, other)
 
 
+def test_a_gradient_may_lie_otherwise_in_memory_than_its_weight():
+    ours, theirs = weights(), weights()
+    for step in range(3):
+        turned = [gradients(step)[0].T.contiguous().T, gradients(step)[1]]
+        assert turned[0].stride() != ours[0].stride()
+        if not step:
+            one, other = Adam(ours, BETAS), Adam(theirs, BETAS)
+        one.step(turned, 0.1)
+        other.step(gradients(step), 0.1)
+    assert torch.equal(ours[0], theirs[0])
+
+
 def test_a_weight_without_gradient_is_passed_over():
     ours = weights()
     begun = [weight.detach().clone() for weight in ours]

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from ostcli.training.device import (
     finish_work,
     is_out_of_memory,
     pictures_at_once,
+    prepare_arithmetic,
 )
 
 
@@ -112,3 +115,20 @@ def test_want_of_memory_is_told_from_other_errors(error, expected):
 )
 def test_a_gpu_sees_as_many_pictures_at_once_as_make_a_large_one(device, num_pixels, number):
     assert pictures_at_once(torch.device(device), num_pixels) == number
+
+
+@pytest.mark.parametrize("error", [OSError, AttributeError, TypeError])
+def test_a_c_library_that_knows_nothing_of_kept_memory_is_left_alone(error, monkeypatch):
+    def none(name):
+        raise error
+
+    monkeypatch.setattr("ostcli.training.device.ctypes.CDLL", none)
+    prepare_arithmetic()
+
+
+def test_freed_memory_is_kept_up_to_a_limit(monkeypatch):
+    asked = []
+    library = SimpleNamespace(mallopt=lambda name, value: asked.append((name, value)))
+    monkeypatch.setattr("ostcli.training.device.ctypes.CDLL", lambda name: library)
+    prepare_arithmetic()
+    assert asked == [(-3, 12 << 20), (-1, 128 << 20)]
