@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent / "benchmarks"
-NOTES = FOLDER / "notes.md"
+NOTES = FOLDER / "notes.txt"
 """What is said of the figures, by hand; it follows the head of the page."""
 
 HEAD = """# Benchmarks

@@ -8,7 +8,8 @@ import pytest
 import ostcli
 
 EXPORTED = {
-    "__version__", "pretrain", "adapt", "translate", "load_model", "PretrainConfig", "AdaptConfig",
+    "__version__", "pretrain", "adapt", "adapt_all", "translate", "load_model", "PretrainConfig",
+    "AdaptConfig",
     "pretrain_preset", "adapt_preset", "Direction", "Finish", "Look", "Medium", "Preset",
     "evaluate", "Yardsticks", "FolderFacts",
 }  # fmt: skip
