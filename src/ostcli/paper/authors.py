@@ -61,6 +61,7 @@ class Authors(nn.Module):
         )
         self.discriminator_b = _discriminator(width)
         self._generator = torch.Generator().manual_seed(seed)
+        # A history of each kind, as ours has: the paper's notes do not say whether they are one.
         self._pool_bb, self._pool_ab = HistoryPool(POOL_SIZE), HistoryPool(POOL_SIZE)
         self._optimisers = {
             name: _adam(*modules)

@@ -16,6 +16,7 @@ from ostcli.events import Note, OnEvent, RolledBack, StepDone, TrainingPlanned
 from ostcli.method.record import StepRecord
 from ostcli.training.batches import Batch, Prefetch
 from ostcli.training.device import describe_device, finish_work, is_out_of_memory
+from ostcli.training.precision import faster
 from ostcli.training.schedule import Schedule
 from ostcli.training.stack import Stack, joined
 from ostcli.training.threads import ThreadGovernor, governor_for, time_step
@@ -29,8 +30,6 @@ MOST_ROLL_BACKS = 3
 """A training that fails more often ends, whether in one run or in several."""
 BF16_GAIN = 0.85
 """bf16 is taken if its step needs at most this share of an fp32 step."""
-BF16_HOPELESS = 2.0
-"""bf16 is given up after one step that takes more than this many times an fp32 step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,18 +93,15 @@ def _faster_precision(
     """Return the number format of the training, and the time of a step in it."""
     if stack.precision is not Precision.AUTO:
         return stack.precision, _step_time(stack, batch, governor)
+
+    def seconds_in(precision: Precision, hopeless: float) -> float:
+        stack.precision = precision
+        return _step_time(stack, batch, governor, hopeless=hopeless)
+
     try:
-        stack.precision = Precision.FP32
-        fp32 = _step_time(stack, batch, governor)
-        stack.precision = Precision.BF16
-        bf16 = _step_time(stack, batch, governor, hopeless=BF16_HOPELESS * fp32)
-    except RuntimeError:  # some devices and versions of torch lack an operation in bf16
-        if stack.precision is Precision.FP32:
-            raise
-        return Precision.FP32, fp32
+        return faster(seconds_in, gain=BF16_GAIN)
     finally:
         stack.precision = Precision.AUTO
-    return (Precision.BF16, bf16) if bf16 <= BF16_GAIN * fp32 else (Precision.FP32, fp32)
 
 
 def _step_time(
@@ -196,7 +192,11 @@ class Training:
     def leave_slope(self) -> None:
         """Go back from the slope of what may be a collapse: a later run has no other way back."""
         if not self.trainer.health.is_sound:
-            self._go_back_to(self._snapshots[-1])
+            self.go_back()
+
+    def go_back(self) -> None:
+        """Go back to the last good state."""
+        self._go_back_to(self._snapshots[-1])
 
     def preview(self) -> None:
         """Write a preview; one that cannot be written must not end a training."""
@@ -217,7 +217,7 @@ def run(
     """Train until the budget is used or `should_stop` says so; save at the end in either case.
 
     Several trainings take their steps together. One that goes wrong leaves the others, and goes on
-    by itself when they are done.
+    by itself when they are done; where memory is too short for all of them, one follows another.
 
     Args:
         trainings: one of any kind, or several that `may_step_together`. Whether to stop, and what
@@ -234,25 +234,39 @@ def run(
         ResourceError: out of memory.
         OstError: a batch could not be made, a picture has vanished say; the state is saved.
     """
-    name, failed = trainings[0].name, {}
+    together = _Run(trainings, schedule, seconds_before)
     try:
-        together = _Run(trainings, schedule, seconds_before)
         together.until_done()
-        for training, fault in together.left:
-            name = training.name
-            try:
-                training.roll_back(fault, together.seconds)
-                _Run([training], schedule, together.seconds).until_done()
-            except TrainingFailedError as error:
-                failed[name] = error
+        alone = together.left
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        device = describe_device(trainings[0].trainer.device)
-        raise ResourceError(
-            f"out of memory while training {name!r} on the {device}",
-            hint="use a smaller --size, or --device cpu",
-        ) from error
+        if len(trainings) == 1:
+            device = describe_device(trainings[0].trainer.device)
+            raise ResourceError(
+                f"out of memory while training {trainings[0].name!r} on the {device}",
+                hint="use a smaller --size, or --device cpu",
+            ) from error
+        text = f"not enough memory for {len(trainings)} trainings at once: one follows another"
+        together.hooks.on_event(Note(text=text))
+        for training in together.trainings:
+            training.go_back()
+        alone = [*((training, None) for training in together.trainings), *together.left]
+    return _one_by_one(alone, schedule, together.seconds)
+
+
+def _one_by_one(
+    trainings: Sequence[tuple[Training, str | None]], schedule: Schedule, seconds: float
+) -> dict[str, TrainingFailedError]:
+    """Train each by itself, after what went wrong with it if something did; return who failed."""
+    failed = {}
+    for training, fault in trainings:
+        try:
+            if fault is not None:
+                training.roll_back(fault, seconds)
+            run([training], schedule, seconds_before=seconds)
+        except TrainingFailedError as error:
+            failed[training.name] = error
     return failed
 
 
@@ -263,7 +277,7 @@ class _Run:
         self, trainings: Sequence[Training], schedule: Schedule, seconds_before: float
     ) -> None:
         self.trainings = list(trainings)
-        self.left: list[tuple[Training, str]] = []
+        self.left: list[tuple[Training, str | None]] = []
         """Those that went wrong beside others, and how: they go on by themselves."""
         self.stack = Stack([training.trainer for training in trainings])
         self.schedule = schedule
@@ -353,17 +367,19 @@ class _Run:
         ]
         if any(faults):
             self._go_wrong(faults, batches)
+        sound = [losses for losses, fault in zip(all_losses, faults, strict=True) if not fault]
+        if not sound:
             return
         now = time.monotonic()
         if self.governor is not None:
             self.governor.step_took(now - began)
             self._tell_of_threads()
         self.seconds_per_step += 0.05 * (now - asked - self.seconds_per_step)
-        for training, losses in zip(self.trainings, all_losses, strict=True):
+        for training, losses in zip(self.trainings, sound, strict=True):
             if self.stack.step % self.snapshot_steps == 0:
                 training.keep_snapshot()
             training.hooks.on_step(self._step_done(losses))
-        self.hooks.on_event(self._step_done(_means(all_losses)))
+        self.hooks.on_event(self._step_done(_means(sound)))
 
     def _tell_of_threads(self) -> None:
         """Say, once, that other programs have been given way to."""

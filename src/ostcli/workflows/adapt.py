@@ -1,10 +1,8 @@
-"""Phase II on one example: `ost adapt`; in memory too, for `ost translate --adapt-each`."""
+"""Phase II on examples, each kept as an adaptation: `ost adapt`."""
 
-import copy
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +10,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ostcli.config import AdaptConfig, DeviceChoice, Finish, Precision, ViewConfig
+from ostcli.config import AdaptConfig, DeviceChoice, Finish
 from ostcli.errors import BusyError, OstError, PictureError, UsageError
 from ostcli.events import OnEvent, ignore_events
-from ostcli.images.finish import photo_finish
 from ostcli.images.folder import spread
 from ostcli.images.keepsake import to_bytes_tensor
 from ostcli.images.read import read_picture
-from ostcli.images.sheet import contact_sheet, reduce_for_preview
-from ostcli.method.networks import NetworkPath, Networks
+from ostcli.images.sheet import reduce_for_preview
 from ostcli.presets import adapt_preset
 from ostcli.store.durable import sha256
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Kind, Manifest, check_name, slug
-from ostcli.training.batches import Batch, Views
 from ostcli.training.device import choose_device, prepare_arithmetic
-from ostcli.training.loop import Hooks, Training, run
-from ostcli.training.phases import PhaseTwo
 from ostcli.training.threads import using_threads
-from ostcli.training.trainer import Trainer
-from ostcli.workflows.finish import decide_filter, decide_finish
+from ostcli.workflows.finish import decide_finish
 from ostcli.workflows.job import (
-    MOST_TOGETHER,
     Job,
     JobResult,
     check_same_settings,
@@ -42,13 +33,20 @@ from ostcli.workflows.job import (
     schedule_of,
     settled_precision,
 )
+from ostcli.workflows.phase_two import (
+    prepare_adaptation,
+    preview_sheet,
+    stroke_filter_for,
+    views_of_b,
+)
 from ostcli.workflows.pretrain import BUDGET
 from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_model, read_fact
-from ostcli.workflows.translator import Translator
 from ostcli.workflows.verdict import judge_adaptation
 
 ADAPTATION: Kind = "adaptation"
 NUM_OF_B_IN_PREVIEW = 3
+MOST_TOGETHER = 8
+"""Examples that step together at most: memory grows with each, speed only with the first few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,98 +282,6 @@ def name_for(example: Path, model: Model, library: Library, taken: Container[str
     )
 
 
-def adapt_in_memory(
-    picture: Image.Image,
-    model: Model,
-    config: AdaptConfig,
-    device: torch.device,
-    on_event: OnEvent = ignore_events,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> Networks:
-    """Fit one picture and return the networks for use, on the device; nothing is stored.
-
-    Args:
-        picture: the one picture of A. RGB, any size.
-        model: what phase II starts from; left as it is.
-        config: the settings.
-        device: where to train.
-        on_event: told of progress.
-        should_stop: asked after each step; true returns early.
-    """
-    trainer, batch = prepare_adaptation(
-        picture,
-        model,
-        config,
-        device,
-        precision=config.precision,
-        stroke_filter=_settled_filter(None, config, picture, model),
-        views_b=views_of_b(model, config),
-    )
-    hooks = Hooks(
-        save=lambda _: None,
-        preview=lambda: None,
-        should_stop=should_stop,
-        on_event=on_event,
-    )
-    run([Training(model.name, trainer, batch, hooks)], schedule_of(config))
-    return trainer.networks_for_use()
-
-
-def prepare_adaptation(
-    picture: Image.Image,
-    model: Model,
-    config: AdaptConfig,
-    device: torch.device,
-    *,
-    precision: Precision,
-    stroke_filter: float,
-    views_b: Callable[[int], Tensor],
-) -> tuple[Trainer, Callable[[int], Batch]]:
-    """Return phase II at its first step: A's layers just born, B's as the model has them.
-
-    Args:
-        picture: the one picture of A. RGB, any size.
-        model: what phase II starts from; left as it is.
-        config: the settings.
-        device: where to train.
-        precision: what the settings' own has come to in an earlier run.
-        stroke_filter: the same, of the filter through which E_A sees.
-        views_b: the folder's views of a step; see `views_of_b`.
-    """
-    networks = copy.deepcopy(model.networks).requires_grad_(True).train()
-    generator = torch.Generator().manual_seed(config.seed)
-    networks.add_domain_a(config.birth, generator, stroke_filter=stroke_filter)
-    trainer = Trainer(
-        networks.to(device),
-        PhaseTwo.begin(config),
-        config.optim,
-        seed=config.seed,
-        precision=precision,
-    )
-    views_a = Views([picture], config.view, config.optim.batch_size, (config.seed, 1))
-
-    def batch(step: int) -> Batch:
-        return {"a": views_a.batch(step), "b": views_b(step)}
-
-    return trainer, batch
-
-
-def views_of_b(model: Model, config: AdaptConfig) -> Callable[[int], Tensor]:
-    """Return the folder's views by step; the last step's are kept for other examples.
-
-    Raises:
-        UsageError: the model carries no pictures of B.
-    """
-    if not len(model.folder_pictures):
-        raise UsageError(
-            f"{model.name} was exported without pictures, so it cannot adapt by itself",
-            hint=f"run: ost adapt EXAMPLE --model {model.name} --data FOLDER",
-        )
-    view = replace(model.folder_view, size=config.view.size)
-    views = Views(model.folder_pictures, view, config.num_views_b, (config.seed, 0))
-    return lru_cache(maxsize=1)(views.batch)
-
-
 def _earlier(library: Library, name: str, example: Path, aim: _Aim) -> Manifest | None:
     """Return the training to go on with, if there is one.
 
@@ -471,41 +377,4 @@ def _settled_filter(
     """Return what a training was begun with, else what its settings or its example want."""
     if earlier is not None:
         return read_fact(earlier, "stroke_filter", float, 0.0)
-    if config.stroke_filter is not None:
-        return config.stroke_filter
-    return decide_filter(picture, model.texture, model.config)
-
-
-def preview_sheet(
-    networks: Networks,
-    example: Image.Image,
-    of_b: Sequence[Image.Image],
-    view: ViewConfig,
-    title: str,
-) -> Image.Image:
-    """Show the example along every path, without and with the finish, above some of B."""
-
-    def row(
-        image: Image.Image, recon: NetworkPath, there: NetworkPath, back: NetworkPath
-    ) -> list[Image.Image]:
-        def along(path: NetworkPath, source: Image.Image) -> Image.Image:
-            return Translator(networks, path, view).network_pixels(source)
-
-        translated = along(there, image)
-        return [
-            image,
-            along(recon, image),
-            translated,
-            along(back, translated),
-            photo_finish(image, image, translated),
-        ]
-
-    ab, ba = networks.translate_ab, networks.translate_ba
-    rows = [row(example, networks.reconstruct_aa, ab, ba)]
-    rows += [row(image, networks.reconstruct_bb, ba, ab) for image in of_b]
-    return contact_sheet(
-        rows,
-        columns=["picture", "reconstructed", "translated", "there and back", "with finish"],
-        row_labels=["x of A", *["B"] * len(of_b)],
-        title=title,
-    )
+    return stroke_filter_for(picture, model, config)

@@ -33,9 +33,6 @@ from ostcli.workflows.journal import Journal
 from ostcli.workflows.stored import open_stored, read_fact
 from ostcli.workflows.verdict import Verdict
 
-MOST_TOGETHER = 8
-"""Trainings that step together at most: memory grows with each, speed only with the first few."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -150,7 +147,7 @@ def _grouped(runnings: Sequence["_Running"]) -> list[list["_Running"]]:
     for running in runnings:
         for group in groups:
             trainers = [one.job.trainer for one in (*group, running)]
-            if len(group) < MOST_TOGETHER and may_step_together(trainers):
+            if may_step_together(trainers):
                 group.append(running)
                 break
         else:

@@ -30,7 +30,6 @@ from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.precision import settle_precision
 from ostcli.training.threads import using_threads
-from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.batch import (
     TranslatorFor,
     encoded,
@@ -39,6 +38,7 @@ from ostcli.workflows.batch import (
     want_of_memory_named,
 )
 from ostcli.workflows.finish import decide_finish
+from ostcli.workflows.phase_two import adapt_in_memory
 from ostcli.workflows.stored import Adaptation, open_adaptation, open_model, parent_of
 from ostcli.workflows.translator import Translator, path_to, view_of
 

@@ -17,8 +17,8 @@ from ostcli.images.folder import reduce_to_working_size
 from ostcli.images.read import read_picture
 from ostcli.method.networks import NetworkPath, Networks
 from ostcli.store.library import Library
-from ostcli.workflows.adapt import adapt_in_memory
 from ostcli.workflows.finish import decide_finish
+from ostcli.workflows.phase_two import adapt_in_memory
 from ostcli.workflows.stored import Adaptation, Model, open_adaptation, open_model
 from ostcli.workflows.translator import Translator
 

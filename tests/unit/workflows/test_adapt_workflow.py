@@ -27,11 +27,9 @@ from ostcli.workflows.adapt import (
     ExampleRefusedError,
     adapt,
     adapt_all,
-    adapt_in_memory,
-    prepare_adaptation,
-    views_of_b,
 )
 from ostcli.workflows.load import load_model
+from ostcli.workflows.phase_two import adapt_in_memory, prepare_adaptation, views_of_b
 from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.stored import EXAMPLE_KEY, Model, open_adaptation, open_model
 
@@ -367,7 +365,7 @@ def test_an_adaptation_sees_every_picture_through_the_filter_of_its_example(
 def test_one_that_was_begun_without_a_filter_goes_on_without(fit, trained, summer, monkeypatch):
     manifest = trained.manifest
     fit(summer, should_stop=lambda: True)
-    monkeypatch.setattr(module, "decide_filter", lambda *_: 0.02)
+    monkeypatch.setattr("ostcli.workflows.phase_two.decide_filter", lambda *_: 0.02)
 
     def of_before(name):
         known = manifest(name)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from ostcli.config import DeviceChoice, Precision
 from ostcli.training.device import choose_device, describe_device, finish_work
-from ostcli.training.loop import BF16_GAIN
+from ostcli.training.precision import faster_precision
 from ostcli.workflows.bench.rows import seconds_of
 
 SIDE = 2048
@@ -28,7 +28,7 @@ class Machine:
     name: str
     num_threads: int
     precision: Precision
-    """The one that is faster here."""
+    """The one that translations take here."""
     peaks: dict[Precision, float]
     """The best rate of arithmetic that was seen, in FLOP per second."""
 
@@ -66,12 +66,11 @@ def measure_machine(choice: DeviceChoice) -> Machine:
     peaks = {
         precision: peak_rate(device, precision) for precision in (Precision.FP32, Precision.BF16)
     }
-    faster = peaks[Precision.FP32] <= BF16_GAIN * peaks[Precision.BF16]
     return Machine(
         device=device,
         name=describe_device(device),
         num_threads=torch.get_num_threads(),
-        precision=Precision.BF16 if faster else Precision.FP32,
+        precision=faster_precision(device),
         peaks=peaks,
     )
 
