@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
 from ostcli.method.colour import from_opponent
-from ostcli.method.convolution import (
+from ostcli.method.detail import fine_detail
+from ostcli.method.layers import (
     DoublingConv2d,
     InstanceNorm2d,
     MirrorPad2d,
     NarrowConv2d,
     WideConv2d,
 )
-from ostcli.method.detail import fine_detail
 from ostcli.method.strokes import without_strokes
 
 

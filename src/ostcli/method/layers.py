@@ -1,4 +1,4 @@
-"""Convolutions in forms that a CPU computes faster: the same results, up to rounding.
+"""Layers in forms that a CPU computes faster: the same results, up to rounding.
 
 Legend: N batch, C channels in, K channels out, H W pixels, T tiles of 2 × 2 results.
 A CPU's library is at its best where there are some ten to some hundred channels on both sides. To

@@ -1,4 +1,4 @@
-"""Convolutions in other forms: torch's own results and gradients, to rounding."""
+"""Layers in other forms: torch's own results and gradients, to rounding."""
 
 import copy
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ostcli.method import convolution
-from ostcli.method.convolution import (
+from ostcli.method import layers
+from ostcli.method.layers import (
     DoublingConv2d,
     InstanceNorm2d,
     MirrorPad2d,
@@ -91,8 +91,8 @@ def test_few_channels_are_summed_in_float32():
 @pytest.fixture
 def wide(monkeypatch):
     """A layer small enough for tests that takes Winograd's form in bf16."""
-    monkeypatch.setattr(convolution, "LEAST_CHANNELS", 8)
-    monkeypatch.setattr(convolution, "LEAST_PLACES", 16)
+    monkeypatch.setattr(layers, "LEAST_CHANNELS", 8)
+    monkeypatch.setattr(layers, "LEAST_PLACES", 16)
     torch.manual_seed(0)
     return WideConv2d(8)
 
@@ -103,7 +103,7 @@ def test_winograds_form_is_the_convolution(wide, size):
     wide.double()
 
     def form(x):
-        return convolution._Winograd.apply(x, wide.weight) + wide.bias[:, None, None]
+        return layers._Winograd.apply(x, wide.weight) + wide.bias[:, None, None]
 
     for actual, expected in zip(results(form, wide, x), results(plain(wide), wide, x), strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
@@ -111,10 +111,8 @@ def test_winograds_form_is_the_convolution(wide, size):
 
 def test_bf16_takes_winograds_form_and_is_nearly_as_exact_as_torchs_own(wide, monkeypatch):
     x, asked = noise(1, 2, 8, 34, 34), []
-    apply = convolution._Winograd.apply
-    monkeypatch.setattr(
-        convolution._Winograd, "apply", lambda *given: asked.append(1) or apply(*given)
-    )
+    apply = layers._Winograd.apply
+    monkeypatch.setattr(layers._Winograd, "apply", lambda *given: asked.append(1) or apply(*given))
     exact = results(plain(wide), wide, x)
     with torch.autocast("cpu", torch.bfloat16):
         ours, torchs_own = results(wide, wide, x), results(plain(wide), wide, x)
