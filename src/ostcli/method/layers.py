@@ -6,6 +6,7 @@ three or six channels it runs at a fifth of its rate, and from 256 to 256 the ar
 be less. On other devices, and where it does not pay, these are torch's own (decision 0038).
 """
 
+import math
 from typing import Any
 
 import torch
@@ -13,14 +14,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-LEAST_CHANNELS = 192
+LEAST_CHANNELS = 128
 """Channels on both sides from which Winograd's form pays in bf16 …"""
-LEAST_PLACES = 48 * 48
+LEAST_PLACES = 2048
 """… and places of the result, of all pictures together."""
 
-_ALONG = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]])
-_OF_KERNELS = torch.kron(_ALONG, _ALONG)
-"""Turns the 9 numbers of a kernel into 16: G of the source, along both sides. Shape (16, 9)."""
+NUM_POINTS = 6
+"""At which Winograd's form takes polynomials: 0, two pairs, infinity."""
+POINTS = (math.sqrt(0.5), math.sqrt(2.0))
+"""The positive ones of the pairs."""
+MIDDLE = 2.5
+"""The sum of their squares."""
+
+
+def _transform_of_kernels() -> Tensor:
+    """Return G, with each row times the size of its point. Shape (6, 3)."""
+    rows = [[1.0, 0.0, 0.0]]
+    for point, other in zip(POINTS, reversed(POINTS), strict=True):
+        scale = 2 * point * (point**2 - other**2)
+        rows += [[1 / scale, sign * point / scale, point**2 / scale] for sign in (1, -1)]
+    return torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
+
+
+_OF_KERNELS = _transform_of_kernels()
 
 
 class MirrorPad2d(nn.ReflectionPad2d):
@@ -45,7 +61,8 @@ class _Mirrored(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, width: int) -> Tensor:  # noqa: ANN401 - torch's own
         ctx.width = width
-        return F.pad(x, (width, width, width, width), mode="reflect")
+        with torch.autocast("cpu", enabled=False):  # Which would make it float32, for nothing.
+            return F.pad(x, (width, width, width, width), mode="reflect")
 
     @staticmethod
     @once_differentiable
@@ -165,29 +182,14 @@ class _Summed(torch.autograd.Function):
         return by_column.flatten(1, 2), None
 
 
-class InstanceNorm2d(nn.InstanceNorm2d):
-    """Each channel by its own mean and deviation; in use, of a picture in whatever order it lies.
-
-    torch's own copies what lies pixel by pixel, as a `WideConv2d` leaves it, to channels and back.
-    That pays in training, where the gradient by pixels would be slower than the copies.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape (N, C, H, W) in and out."""
-        if len(x) == 1 and x.device.type == "cpu" and not torch.is_grad_enabled():
-            return F.batch_norm(x, None, None, training=True, eps=self.eps)
-        return super().forward(x)
-
-
 class WideConv2d(nn.Conv2d):
     """A 3 × 3 convolution between many channels: in bf16 by Winograd's minimal filtering.
-
-    What comes out of that lies pixel by pixel (channels last).
 
     Args:
         channels: C and K. Nothing is padded.
 
-    Source: Lavin & Gray 2016, F(2 × 2, 3 × 3): 16 products for 4 results in place of 36.
+    Source: Lavin & Gray 2016, F(4, 3), down the columns alone: 6 products for 4 results in place
+        of 12.
     """
 
     def __init__(self, channels: int) -> None:
@@ -199,14 +201,11 @@ class WideConv2d(nn.Conv2d):
         if not self._pays(x):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):  # The kernels are transformed in float32.
-            filtered: Tensor
-            if torch.is_grad_enabled():
-                filtered = _Winograd.apply(x.bfloat16(), self.weight)
-            else:
-                filtered, _ = _filtered(x.bfloat16(), self._kernels())
+            filtered: Tensor = _Winograd.apply(x.bfloat16(), self.weight, self._kernels())
             assert self.bias is not None
             return filtered + self.bias.bfloat16()[:, None, None]
 
+    @torch.no_grad()
     def _kernels(self) -> Tensor:
         """Return the transformed kernels, kept from call to call while the weights stay."""
         if self.weight.is_inference():  # Then torch does not tell when they change.
@@ -223,141 +222,136 @@ class WideConv2d(nn.Conv2d):
             and torch.is_autocast_enabled("cpu")
             and channels >= LEAST_CHANNELS
             and num * (height - 2) * (width - 2) >= LEAST_PLACES
-            and height % 2 == width % 2 == 0
+            and height % 4 == 2
         )
 
 
 class _Winograd(torch.autograd.Function):
-    """A 3 × 3 convolution as 16 products of matrices: F(2 × 2, 3 × 3).
+    """A 3 × 3 convolution as six of 1 × 3, one for each point at which polynomials are taken.
 
-    Each tile of 2 × 2 results is made from 4 × 4 values. What is done to values, kernels and
-    results are the products with B, G and A of the source, along both sides; for the gradients,
-    the same three the other way round. Channels lie last inside, so that tiles are whole rows.
+    Six rows of values make four of results. The points are 0, ±√½, ±√2 and infinity: in bf16 with
+    less error than ±1 and ±2, and the finite ones but 0 are in pairs p and 1 / p, which keeps the
+    numbers simple. What is done to values, kernels and results are the products with Bᵀ, G and Aᵀ
+    of the source; for the gradients, the same three the other way round.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:  # noqa: ANN401 - torch's own
-        """Shapes (N, C, H, W) and (K, C, 3, 3) to (N, K, H - 2, W - 2); H and W even."""
-        kernels = _of_kernels(weight).to(x.dtype)
-        filtered, values = _filtered(x, kernels)
-        ctx.tiles = len(x), x.shape[2] // 2 - 1, x.shape[3] // 2 - 1
+    def forward(ctx: Any, x: Tensor, _weight: Tensor, kernels: Tensor) -> Tensor:  # noqa: ANN401
+        """Shapes (N, C, 4 T + 2, W), (K, C, 3, 3) and (6 K, C, 1, 3) to (N, K, 4 T, W - 2).
+
+        The kernels are the weight's, transformed; their gradient goes to the weight.
+        """
+        values = _of_values(x)
         ctx.save_for_backward(values, kernels)
-        return filtered
+        return _to_results(F.conv2d(values, kernels, groups=NUM_POINTS))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: ANN401
         """Return the gradients of what is asked for."""
         values, kernels = ctx.saved_tensors
-        results = _of_results(gradient.permute(0, 2, 3, 1).contiguous())
-        of_x = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_x = _to_values(results @ kernels.mT, *ctx.tiles).permute(0, 3, 1, 2)
-        if ctx.needs_input_grad[1]:
-            of_weight = _to_kernels(results.mT @ values)
-        return of_x, of_weight
-
-
-def _filtered(x: Tensor, kernels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what transformed kernels make of x, and its transformed values.
-
-    Shapes (N, C, H, W) and (16, C, K) to (N, K, H - 2, W - 2) and (16, T, C).
-    """
-    num, _, height, width = x.shape
-    values = _of_values(x.permute(0, 2, 3, 1).contiguous())
-    results = _to_results(values @ kernels, num, height // 2 - 1, width // 2 - 1)
-    return results.permute(0, 3, 1, 2), values
+        asked = [*ctx.needs_input_grad[:2], False]
+        of_values, of_kernels, _ = torch.ops.aten.convolution_backward(
+            *(_of_results(gradient), values, kernels, None),
+            *([1, 1], [0, 0], [1, 1], False, [0, 0], NUM_POINTS, asked),
+        )
+        of_x = _to_values(of_values) if asked[0] else None
+        of_weight = _to_kernels(of_kernels) if asked[1] else None
+        return of_x, of_weight, None
 
 
 def _of_kernels(weight: Tensor) -> Tensor:
-    """Shape (K, C, 3, 3) to (16, C, K): G from both sides of each kernel."""
+    """Shape (K, C, 3, 3) to (6 K, C, 1, 3): G by each kernel."""
     num_out, num_in = weight.shape[:2]
-    by_place = weight.permute(2, 3, 1, 0).reshape(9, -1)
-    return (_OF_KERNELS.to(weight) @ by_place).view(16, num_in, num_out)
+    rows = weight.permute(2, 0, 1, 3).reshape(3, -1)
+    return (_OF_KERNELS.to(weight) @ rows).view(NUM_POINTS * num_out, num_in, 1, 3)
 
 
 def _to_kernels(gradient: Tensor) -> Tensor:
-    """Shape (16, K, C) to (K, C, 3, 3), float32 at least: the transpose of `_of_kernels`."""
-    _, num_out, num_in = gradient.shape
+    """Shape (6 K, C, 1, 3) to (K, C, 3, 3), float32 at least: the transpose of `_of_kernels`."""
+    num_in = gradient.shape[1]
     at_least = torch.promote_types(gradient.dtype, torch.float32)
-    by_place = _OF_KERNELS.T.to(at_least) @ gradient.to(at_least).flatten(1)
-    return by_place.T.reshape(num_out, num_in, 3, 3)
+    rows = _OF_KERNELS.T.to(at_least) @ gradient.to(at_least).reshape(NUM_POINTS, -1)
+    return torch.stack(rows.view(3, -1, num_in, 3).unbind(), dim=2)
 
 
 def _of_values(x: Tensor) -> Tensor:
-    """Shape (N, H, W, C) to (16, T, C): Bᵀ from both sides of each 4 × 4 values."""
-    num, height, width, channels = x.shape
-    down, along = height // 2 - 1, width // 2 - 1
-    tiles = x.new_empty(4, 4, num, down, along, channels)
-    even, odd = x.view(num, down + 1, 2, width, channels).unbind(2)
-    rows = (
-        even[:, :-1] - even[:, 1:],
-        odd[:, :-1] + even[:, 1:],
-        even[:, 1:] - odd[:, :-1],
-        odd[:, :-1] - odd[:, 1:],
-    )
-    for tile, row in zip(tiles, rows, strict=True):
-        even, odd = row.view(num, down, along + 1, 2, channels).unbind(3)
-        torch.sub(even[:, :, :-1], even[:, :, 1:], out=tile[0])
-        torch.add(odd[:, :, :-1], even[:, :, 1:], out=tile[1])
-        torch.sub(even[:, :, 1:], odd[:, :, :-1], out=tile[2])
-        torch.sub(odd[:, :, :-1], odd[:, :, 1:], out=tile[3])
-    return tiles.view(16, -1, channels)
+    """Shape (N, C, 4 T + 2, W) to (N, 6 C, T, W): Bᵀ by each six rows."""
+    rows = _sixes(x)
+    num, channels, down, width = rows[0].shape
+    values = x.new_empty(num, NUM_POINTS, channels, down, width)
+    zero, *others, infinite = values.unbind(1)
+    torch.add(rows[0], rows[4], out=zero).sub_(rows[2], alpha=MIDDLE)
+    torch.add(rows[1], rows[5], out=infinite).sub_(rows[3], alpha=MIDDLE)
+    for point, (at_point, at_opposite) in zip(POINTS, _pairs(others), strict=True):
+        even = torch.sub(rows[4], rows[2], alpha=point**-2)
+        odd = torch.sub(rows[3], rows[1], alpha=point**-2)
+        torch.add(even, odd, alpha=point, out=at_point)
+        torch.sub(even, odd, alpha=point, out=at_opposite)
+    return values.flatten(1, 2)
 
 
-def _to_values(tiles: Tensor, num: int, down: int, along: int) -> Tensor:
-    """Shape (16, T, C) to (N, H, W, C): the transpose of `_of_values`."""
-    tiles = tiles.view(4, 4, num, down, along, -1)
-    rows = _overlapped(tiles.transpose(0, 1), dim=3)  # (4, N, down, along + 1, 2, C)
-    return _overlapped(rows.flatten(3, 4), dim=1).flatten(1, 2)
+def _to_values(gradient: Tensor) -> Tensor:
+    """Shape (N, 6 C, T, W) to (N, C, 4 T + 2, W): the transpose of `_of_values`."""
+    num, _, down, width = gradient.shape
+    zero, *others, infinite = gradient.view(num, NUM_POINTS, -1, down, width).unbind(1)
+    x = gradient.new_zeros(num, zero.shape[1], 4 * down + 2, width)
+    rows = _sixes(x)
+    for end, near, middle, far in ((zero, *rows[0::2]), (infinite, *rows[1::2])):
+        near.add_(end)
+        middle.sub_(end, alpha=MIDDLE)
+        far.add_(end)
+    for point, (at_point, at_opposite) in zip(POINTS, _pairs(others), strict=True):
+        even, odd = at_point + at_opposite, at_point - at_opposite
+        rows[1].sub_(odd, alpha=1 / point)
+        rows[2].sub_(even, alpha=point**-2)
+        rows[3].add_(odd, alpha=point)
+        rows[4].add_(even)
+    return x
 
 
-def _overlapped(pieces: Tensor, dim: int) -> Tensor:
-    """Add the four pieces of each tile to the values that they were made from, along one side.
-
-    Args:
-        pieces: Shape (4, …), with the tiles of that side at `dim` behind the pieces.
-
-    Returns:
-        Shape (…, tiles + 1, 2, …) at `dim`: even and odd values.
-    """
-    first, second, third, fourth = pieces
-    shape = list(first.shape)
-    tiles, shape[dim] = shape[dim], shape[dim] + 1
-    values: Tensor = first.new_empty([*shape[: dim + 1], 2, *shape[dim + 1 :]])
-    even, odd = values.unbind(dim + 1)
-    for side in (even, odd):
-        side.narrow(dim, tiles, 1).zero_()
-    even.narrow(dim, 0, tiles).copy_(first)
-    even.narrow(dim, 1, tiles).add_((second + third).sub_(first))
-    odd_here = odd.narrow(dim, 0, tiles)
-    torch.sub(second, third, out=odd_here)
-    odd_here.add_(fourth)
-    odd.narrow(dim, 1, tiles).sub_(fourth)
-    return values
-
-
-def _to_results(products: Tensor, num: int, down: int, along: int) -> Tensor:
-    """Shape (16, T, K) to (N, H - 2, W - 2, K): Aᵀ from both sides of each tile."""
-    products = products.view(4, 4, num, down, along, -1)
-    results = products.new_empty(num, down, 2, along, 2, products.shape[-1])
-    rows = products[0] + products[1] + products[2], products[1] - products[2] - products[3]
-    for result, row in zip(results.unbind(2), rows, strict=True):
-        torch.add(row[0] + row[1], row[2], out=result[:, :, :, 0])
-        torch.sub(row[1] - row[2], row[3], out=result[:, :, :, 1])
-    return results.flatten(3, 4).flatten(1, 2)
+def _to_results(products: Tensor) -> Tensor:
+    """Shape (N, 6 K, T, W) to (N, K, 4 T, W): Aᵀ by the products at each point."""
+    num, _, down, width = products.shape
+    zero, *others, infinite = products.view(num, NUM_POINTS, -1, down, width).unbind(1)
+    results = products.new_zeros(num, zero.shape[1], down, 4, width)
+    first, second, third, fourth = results.unbind(3)
+    first.copy_(zero)
+    fourth.copy_(infinite)
+    for point, (at_point, at_opposite) in zip(POINTS, _pairs(others), strict=True):
+        even, odd = at_point + at_opposite, at_point - at_opposite
+        first.add_(even, alpha=1 / point)
+        second.add_(odd)
+        third.add_(even, alpha=point)
+        fourth.add_(odd, alpha=point**2)
+    return results.flatten(2, 3)
 
 
 def _of_results(gradient: Tensor) -> Tensor:
-    """Shape (N, H - 2, W - 2, K) to (16, T, K): the transpose of `_to_results`."""
-    num, height, width, channels = gradient.shape
-    down, along = height // 2, width // 2
-    tiles = gradient.new_empty(4, 4, num, down, along, channels)
-    even, odd = gradient.view(num, down, 2, width, channels).unbind(2)
-    for tile, row in zip(tiles, (even, even + odd, even - odd, -odd), strict=True):
-        left, right = row.reshape(num, down, along, 2, channels).unbind(3)
-        tile[0] = left
-        torch.add(left, right, out=tile[1])
-        torch.sub(left, right, out=tile[2])
-        torch.neg(right, out=tile[3])
-    return tiles.view(16, -1, channels)
+    """Shape (N, K, 4 T, W) to (N, 6 K, T, W): the transpose of `_to_results`."""
+    num, channels, height, width = gradient.shape
+    down = height // 4
+    first, second, third, fourth = gradient.reshape(num, channels, down, 4, width).unbind(3)
+    products = gradient.new_empty(num, NUM_POINTS, channels, down, width)
+    zero, *others, infinite = products.unbind(1)
+    zero.copy_(first)
+    infinite.copy_(fourth)
+    for point, (at_point, at_opposite) in zip(POINTS, _pairs(others), strict=True):
+        even = torch.mul(first, 1 / point).add_(third, alpha=point)
+        odd = torch.add(second, fourth, alpha=point**2)
+        torch.add(even, odd, out=at_point)
+        torch.sub(even, odd, out=at_opposite)
+    return products.flatten(1, 2)
+
+
+def _sixes(x: Tensor) -> list[Tensor]:
+    """Return the first, the second … of each six rows that make four of results.
+
+    Shape (N, C, 4 T + 2, W) to six of (N, C, T, W).
+    """
+    return [x[:, :, row : x.shape[2] + row - 5 : 4] for row in range(NUM_POINTS)]
+
+
+def _pairs(values: list[Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Return what is at a point beside what is at its opposite."""
+    return list(zip(values[0::2], values[1::2], strict=True))

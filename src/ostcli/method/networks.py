@@ -22,7 +22,6 @@ from ostcli.method.colour import from_opponent
 from ostcli.method.detail import fine_detail
 from ostcli.method.layers import (
     DoublingConv2d,
-    InstanceNorm2d,
     MirrorPad2d,
     NarrowConv2d,
     WideConv2d,
@@ -108,11 +107,11 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             MirrorPad2d(1),
             WideConv2d(channels),
-            InstanceNorm2d(channels),
+            nn.InstanceNorm2d(channels),
             nn.ReLU(),
             MirrorPad2d(1),
             WideConv2d(channels),
-            InstanceNorm2d(channels),
+            nn.InstanceNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -375,7 +374,7 @@ def _last_layer(config: NetworkConfig) -> list[nn.Module]:
 def _norm(channels: int, form: Norm) -> nn.Module:
     match form:
         case Norm.INSTANCE:
-            return InstanceNorm2d(channels)
+            return nn.InstanceNorm2d(channels)
         case Norm.LAYER:
             return nn.GroupNorm(1, channels, affine=False)
         case Norm.NONE:

@@ -66,8 +66,8 @@ def phase_one_step(
     gan_b = adversarial_loss(networks.score_b(recon_bb))  # (3)
 
     old_bb = pool_bb.exchange(recon_bb.detach(), generator)
-    scores_b = networks.score_b(x_b)
-    dis_b = discriminator_loss(scores_b, networks.score_b(old_bb))
+    scores_b, scores_old = networks.score_b(torch.cat([x_b, old_bb])).chunk(2)
+    dis_b = discriminator_loss(scores_b, scores_old)
 
     folder = (
         weights.weight_reconstruction_b * rec_b
