@@ -7,12 +7,16 @@ be less. On other devices, and where it does not pay, these are torch's own (dec
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from ostcli.config import Padding
 
 LEAST_CHANNELS = 128
 """Channels on both sides from which Winograd's form pays in bf16 …"""
@@ -39,6 +43,29 @@ def _transform_of_kernels() -> Tensor:
 _OF_KERNELS = _transform_of_kernels()
 
 
+_Map = Callable[[Tensor], Tensor]
+
+
+class _Linear(torch.autograd.Function):
+    """A linear map whose transpose is written out, as torch's own gradient of it is slower."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, of: _Map, transpose: _Map) -> Tensor:  # noqa: ANN401 - torch's own
+        ctx.transpose = transpose
+        return of(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        return ctx.transpose(gradient), None, None
+
+
+def _mapped(x: Tensor, of: _Map, transpose: _Map) -> Tensor:
+    """Return what a linear map makes of x; the gradient goes through its transpose."""
+    mapped: Tensor = _Linear.apply(x, of, transpose)
+    return mapped
+
+
 class MirrorPad2d(nn.ReflectionPad2d):
     """The picture continued by its mirror image: torch's own, with a gradient of whole rows.
 
@@ -51,32 +78,58 @@ class MirrorPad2d(nn.ReflectionPad2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, C, H, W) to (N, C, H + 2 width, W + 2 width)."""
-        if x.device.type != "cpu":
+        return _mirrored(x, self.padding[0])
+
+
+def _mirrored(x: Tensor, width: int) -> Tensor:
+    pad = partial(_padded, width=width, mode="reflect")
+    if x.device.type != "cpu":
+        return pad(x)
+    return _mapped(x, pad, partial(_without_rim, width=width))
+
+
+def _padded(x: Tensor, width: int, mode: str) -> Tensor:
+    """Return x with a rim, in its own precision: autocast would make it float32, for nothing."""
+    with torch.autocast(x.device.type, enabled=False):
+        return F.pad(x, (width, width, width, width), mode=mode)
+
+
+def _without_rim(gradient: Tensor, width: int) -> Tensor:
+    """Shape (N, C, H + 2 width, W + 2 width) to (N, C, H, W): the rim to what it mirrors."""
+    height = gradient.shape[2] - 2 * width
+    above, inner, below = torch.split(gradient, [width, height, width], dim=2)
+    inner, above, below = (_without_sides(rows, width) for rows in (inner, above, below))
+    inner[:, :, 1 : 1 + width].add_(above.flip(2))
+    inner[:, :, height - 1 - width : height - 1].add_(below.flip(2))
+    return inner
+
+
+def _without_sides(gradient: Tensor, width: int) -> Tensor:
+    """Shape (N, C, H, W + 2 width) to (N, C, H, W)."""
+    length = gradient.shape[3] - 2 * width
+    left, inner, right = torch.split(gradient, [width, length, width], dim=3)
+    inner = inner.clone(memory_format=torch.contiguous_format)
+    inner[..., 1 : 1 + width].add_(left.flip(3))
+    inner[..., length - 1 - width : length - 1].add_(right.flip(3))
+    return inner
+
+
+class HalvingConv2d(nn.Conv2d):
+    """Height and width halved, channels doubled: a 3 × 3 convolution at every other pixel.
+
+    Args:
+        channels: C; 2 C come out.
+        padding: what lies beyond the border.
+    """
+
+    def __init__(self, channels: int, padding: Padding) -> None:
+        super().__init__(channels, 2 * channels, 3, stride=2, padding=1, padding_mode=padding.value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, C, H, W) to (N, 2 C, ⌈H / 2⌉, ⌈W / 2⌉)."""
+        if self.padding_mode == Padding.ZEROS.value:
             return super().forward(x)
-        padded: Tensor = _Mirrored.apply(x, self.padding[0])
-        return padded
-
-
-class _Mirrored(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, width: int) -> Tensor:  # noqa: ANN401 - torch's own
-        ctx.width = width
-        with torch.autocast("cpu", enabled=False):  # Which would make it float32, for nothing.
-            return F.pad(x, (width, width, width, width), mode="reflect")
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        """Add what the rim got to the pixels that it mirrors."""
-        width = ctx.width
-        for side in (2, 3):
-            length = gradient.shape[side] - 2 * width
-            inner = gradient.narrow(side, width, length).clone()
-            before, behind = (gradient.narrow(side, at, width) for at in (0, length + width))
-            inner.narrow(side, 1, width).add_(before.flip(side))
-            inner.narrow(side, length - 1 - width, width).add_(behind.flip(side))
-            gradient = inner
-        return gradient, None
+        return F.conv2d(_mirrored(x, 1), self.weight, self.bias, self.stride)
 
 
 class DoublingConv2d(nn.Conv2d):
@@ -98,7 +151,7 @@ class DoublingConv2d(nn.Conv2d):
         num, _, height, width = x.shape
         kernels = _halves(_halves(self.weight, 2), 4)  # (2 across, 2 down, K, C, 2, 2)
         # The mirrored rim of a doubled picture is that picture's own border once more.
-        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        padded = _padded(x, 1, "replicate")
         quarters = F.conv2d(padded, kernels.flatten(0, 2))
         quarters = quarters.view(num, 2, 2, -1, height + 1, width + 1)
         rows = [
@@ -145,45 +198,46 @@ class NarrowConv2d(nn.Conv2d):
             return super().forward(x)
         columns = self.weight.permute(0, 3, 1, 2).flatten(0, 1)[..., None]  # (K · side, C, side, 1)
         by_column: Tensor = F.conv2d(x, columns)
-        summed: Tensor = _Summed.apply(by_column, self.kernel_size[1])
+        side, dtype = self.kernel_size[1], by_column.dtype
+        summed = _mapped(
+            by_column, partial(_summed, side=side), partial(_spread, side=side, dtype=dtype)
+        )
         assert self.bias is not None
         return summed + self.bias[:, None, None]
 
 
-class _Summed(torch.autograd.Function):
+def _summed(by_column: Tensor, side: int) -> Tensor:
     """Add, for each channel, what each column of its kernel gave, at the column's own distance.
 
-    Written out because torch's own gradient of a slice is a picture of zeros around it, for each.
+    Shape (N, K · side, H, W + side - 1) to (N, K, H, W), float32 at least.
     """
+    width = by_column.shape[-1] - side + 1
+    num, channels, height, _ = by_column.shape
+    columns = by_column.view(num, channels // side, side, height, -1).unbind(2)
+    at_least = torch.promote_types(by_column.dtype, torch.float32)
+    summed = columns[0][..., :width].to(at_least, copy=True)
+    for column in range(1, side):
+        summed += columns[column][..., column : column + width]
+    return summed
 
-    @staticmethod
-    def forward(ctx: Any, by_column: Tensor, side: int) -> Tensor:  # noqa: ANN401 - torch's own
-        """Shape (N, K · side, H, W + side - 1) to (N, K, H, W), float32 at least."""
-        ctx.side, ctx.dtype = side, by_column.dtype
-        width = by_column.shape[-1] - side + 1
-        num, channels, height, _ = by_column.shape
-        columns = by_column.view(num, channels // side, side, height, -1).unbind(2)
-        summed = columns[0][..., :width].to(
-            torch.promote_types(ctx.dtype, torch.float32), copy=True
-        )
-        for column in range(1, side):
-            summed += columns[column][..., column : column + width]
-        return summed
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        """Undo the shapes of `forward`."""
-        num, channels, height, width = gradient.shape
-        shape = num, channels, ctx.side, height, width + ctx.side - 1
-        by_column = gradient.new_zeros(shape, dtype=ctx.dtype)
-        for column in range(ctx.side):
-            by_column[:, :, column, :, column : column + width] = gradient
-        return by_column.flatten(1, 2), None
+def _spread(gradient: Tensor, side: int, dtype: torch.dtype) -> Tensor:
+    """Shape (N, K, H, W) to (N, K · side, H, W + side - 1): the transpose of `_summed`."""
+    num, channels, height, width = gradient.shape
+    by_column = gradient.new_zeros(num, channels, side, height, width + side - 1, dtype=dtype)
+    for column in range(side):
+        by_column[:, :, column, :, column : column + width] = gradient
+    return by_column.flatten(1, 2)
 
 
 class WideConv2d(nn.Conv2d):
     """A 3 × 3 convolution between many channels: in bf16 by Winograd's minimal filtering.
+
+    Six rows of values make four of results, by polynomials taken at six points. That leaves six
+    convolutions of 1 × 3, one for each point, on every fourth row. The points are 0, ±√½, ±√2 and
+    infinity: in bf16 with less error than ±1 and ±2, and in pairs p and 1 / p, which keeps the
+    numbers simple. What is done to values, kernels and results are the products with Bᵀ, G and Aᵀ
+    of the source; to their gradients, the transposes.
 
     Args:
         channels: C and K. Nothing is padded.
@@ -201,19 +255,24 @@ class WideConv2d(nn.Conv2d):
         if not self._pays(x):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):  # The kernels are transformed in float32.
-            filtered: Tensor = _Winograd.apply(x.bfloat16(), self.weight, self._kernels())
-            assert self.bias is not None
-            return filtered + self.bias.bfloat16()[:, None, None]
+            return self._filtered(x.bfloat16())
 
-    @torch.no_grad()
-    def _kernels(self) -> Tensor:
+    def _filtered(self, x: Tensor) -> Tensor:
+        """Return the convolution of x, in its precision."""
+        values = _mapped(x, _of_values, _to_values)
+        kernels = _mapped(self.weight, partial(self._kernels, dtype=x.dtype), _to_kernels)
+        products = F.conv2d(values, kernels, groups=NUM_POINTS)
+        assert self.bias is not None
+        return _mapped(products, _to_results, _of_results) + self.bias.to(x)[:, None, None]
+
+    def _kernels(self, weight: Tensor, dtype: torch.dtype) -> Tensor:
         """Return the transformed kernels, kept from call to call while the weights stay."""
-        if self.weight.is_inference():  # Then torch does not tell when they change.
-            return _of_kernels(self.weight).bfloat16()
-        state = self.weight.data_ptr(), self.weight._version
-        if self._kept is None or self._kept[0] != state:
-            self._kept = state, _of_kernels(self.weight).bfloat16()
-        return self._kept[1]
+        if weight.is_inference():  # Then torch does not tell when they change.
+            return _of_kernels(weight).to(dtype)
+        state = weight.data_ptr(), weight._version
+        if self._kept is None or self._kept[0] != state or self._kept[1].dtype != dtype:
+            self._kept = state, _of_kernels(weight).to(dtype)
+        return self._kept[1].detach()  # Apart from what was given before, which has its graph.
 
     def _pays(self, x: Tensor) -> bool:
         num, channels, height, width = x.shape
@@ -224,40 +283,6 @@ class WideConv2d(nn.Conv2d):
             and num * (height - 2) * (width - 2) >= LEAST_PLACES
             and height % 4 == 2
         )
-
-
-class _Winograd(torch.autograd.Function):
-    """A 3 × 3 convolution as six of 1 × 3, one for each point at which polynomials are taken.
-
-    Six rows of values make four of results. The points are 0, ±√½, ±√2 and infinity: in bf16 with
-    less error than ±1 and ±2, and the finite ones but 0 are in pairs p and 1 / p, which keeps the
-    numbers simple. What is done to values, kernels and results are the products with Bᵀ, G and Aᵀ
-    of the source; for the gradients, the same three the other way round.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, _weight: Tensor, kernels: Tensor) -> Tensor:  # noqa: ANN401
-        """Shapes (N, C, 4 T + 2, W), (K, C, 3, 3) and (6 K, C, 1, 3) to (N, K, 4 T, W - 2).
-
-        The kernels are the weight's, transformed; their gradient goes to the weight.
-        """
-        values = _of_values(x)
-        ctx.save_for_backward(values, kernels)
-        return _to_results(F.conv2d(values, kernels, groups=NUM_POINTS))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: ANN401
-        """Return the gradients of what is asked for."""
-        values, kernels = ctx.saved_tensors
-        asked = [*ctx.needs_input_grad[:2], False]
-        of_values, of_kernels, _ = torch.ops.aten.convolution_backward(
-            *(_of_results(gradient), values, kernels, None),
-            *([1, 1], [0, 0], [1, 1], False, [0, 0], NUM_POINTS, asked),
-        )
-        of_x = _to_values(of_values) if asked[0] else None
-        of_weight = _to_kernels(of_kernels) if asked[1] else None
-        return of_x, of_weight, None
 
 
 def _of_kernels(weight: Tensor) -> Tensor:
@@ -314,16 +339,16 @@ def _to_results(products: Tensor) -> Tensor:
     """Shape (N, 6 K, T, W) to (N, K, 4 T, W): Aᵀ by the products at each point."""
     num, _, down, width = products.shape
     zero, *others, infinite = products.view(num, NUM_POINTS, -1, down, width).unbind(1)
-    results = products.new_zeros(num, zero.shape[1], down, 4, width)
+    results = products.new_empty(num, zero.shape[1], down, 4, width)
     first, second, third, fourth = results.unbind(3)
-    first.copy_(zero)
-    fourth.copy_(infinite)
-    for point, (at_point, at_opposite) in zip(POINTS, _pairs(others), strict=True):
-        even, odd = at_point + at_opposite, at_point - at_opposite
-        first.add_(even, alpha=1 / point)
-        second.add_(odd)
-        third.add_(even, alpha=point)
-        fourth.add_(odd, alpha=point**2)
+    (even, more_even), (odd, more_odd) = (
+        [combine(*pair) for pair in _pairs(others)] for combine in (torch.add, torch.sub)
+    )
+    low, high = POINTS
+    torch.add(zero, even, alpha=high, out=first).add_(more_even, alpha=low)
+    torch.add(odd, more_odd, out=second)
+    torch.add(even, more_even, alpha=2, out=third).mul_(low)
+    torch.add(infinite, odd, alpha=low**2, out=fourth).add_(more_odd, alpha=high**2)
     return results.flatten(2, 3)
 
 

@@ -22,6 +22,7 @@ from ostcli.method.colour import from_opponent
 from ostcli.method.detail import fine_detail
 from ostcli.method.layers import (
     DoublingConv2d,
+    HalvingConv2d,
     MirrorPad2d,
     NarrowConv2d,
     WideConv2d,
@@ -383,9 +384,7 @@ def _norm(channels: int, form: Norm) -> nn.Module:
 
 def _down(channels: int, config: NetworkConfig) -> list[nn.Module]:
     return [
-        nn.Conv2d(
-            channels, 2 * channels, 3, stride=2, padding=1, padding_mode=config.padding.value
-        ),
+        HalvingConv2d(channels, config.padding),
         _norm(2 * channels, config.norm),
         nn.ReLU(),
     ]

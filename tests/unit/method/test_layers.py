@@ -5,10 +5,13 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from ostcli.config import Padding
 from ostcli.method import layers
 from ostcli.method.layers import (
     DoublingConv2d,
+    HalvingConv2d,
     MirrorPad2d,
     NarrowConv2d,
     WideConv2d,
@@ -51,6 +54,37 @@ def test_doubling_is_the_convolution_of_a_doubled_picture(size):
         results(layer, layer, x), results(doubled_first, layer, x), strict=True
     ):
         torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", Padding)
+@pytest.mark.parametrize("size", [(6, 5), (8, 12)])
+def test_halving_is_torchs_own_with_a_rim_of_either_kind(padding, size):
+    torch.manual_seed(0)
+    layer = HalvingConv2d(4, padding)
+    own = nn.Conv2d(4, 8, 3, stride=2, padding=1, padding_mode=padding.value)
+    own.load_state_dict(layer.state_dict())
+    x = noise(1, 2, 4, *size)
+    for actual, expected in zip(results(layer, layer, x), results(own, own, x), strict=True):
+        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_rim_is_in_the_precision_of_the_picture():
+    x = noise(1, 1, 3, 8, 8).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert MirrorPad2d(3)(x).dtype == torch.bfloat16
+
+
+def test_a_frozen_weight_costs_no_gradient(wide, monkeypatch):
+    asked = []
+    to_kernels = layers._to_kernels
+    monkeypatch.setattr(layers, "_to_kernels", lambda of: asked.append(1) or to_kernels(of))
+    x = noise(1, 1, 8, 18, 18).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        total = wide(x).square().sum()
+    torch.autograd.grad(total, x, retain_graph=True)
+    assert not asked
+    torch.autograd.grad(total, wide.weight)
+    assert asked
 
 
 @pytest.mark.parametrize("width", [1, 3])
@@ -100,21 +134,16 @@ def wide(monkeypatch):
 def test_winograds_form_is_the_convolution(wide, size):
     x = noise(1, 2, 8, *size, dtype=torch.float64)
     wide.double()
-
-    def form(x):
-        return (
-            layers._Winograd.apply(x, wide.weight, layers._of_kernels(wide.weight))
-            + wide.bias[:, None, None]
-        )
-
-    for actual, expected in zip(results(form, wide, x), results(plain(wide), wide, x), strict=True):
+    for actual, expected in zip(
+        results(wide._filtered, wide, x), results(plain(wide), wide, x), strict=True
+    ):
         torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
 
 
 def test_bf16_takes_winograds_form_and_is_nearly_as_exact_as_torchs_own(wide, monkeypatch):
     x, asked = noise(1, 2, 8, 34, 34), []
-    apply = layers._Winograd.apply
-    monkeypatch.setattr(layers._Winograd, "apply", lambda *given: asked.append(1) or apply(*given))
+    filtered = wide._filtered
+    monkeypatch.setattr(wide, "_filtered", lambda x: asked.append(1) or filtered(x))
     exact = results(plain(wide), wide, x)
     with torch.autocast("cpu", torch.bfloat16):
         ours, torchs_own = results(wide, wide, x), results(plain(wide), wide, x)
