@@ -21,7 +21,7 @@ from ostcli.presets import adapt_preset
 from ostcli.training.batches import Views
 from ostcli.training.phases import PhaseOne, PhaseTwo
 from ostcli.training.schedule import Schedule
-from ostcli.training.trainer import Trainer, floats
+from ostcli.training.trainer import Trainer, figures_of
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def tinted(pictures, colour):
 def train(trainer, make_batch, num_steps):
     schedule = Schedule(num_steps=num_steps, seconds=None, decay_share=0.25)
     return [
-        floats(trainer.do_step(make_batch(step), schedule.rate(step, 0.0)))
+        figures_of([trainer.do_step(make_batch(step), schedule.rate(step, 0.0))])
         for step in range(num_steps)
     ]
 

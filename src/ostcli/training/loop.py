@@ -13,14 +13,13 @@ from torch import Tensor
 from ostcli.config import Precision
 from ostcli.errors import OstError, ResourceError, TrainingFailedError
 from ostcli.events import Note, OnEvent, RolledBack, StepDone, TrainingPlanned
-from ostcli.method.record import StepRecord
 from ostcli.training.batches import Batch, Prefetch
 from ostcli.training.device import describe_device, finish_work, is_out_of_memory
 from ostcli.training.precision import faster
 from ostcli.training.schedule import Schedule
 from ostcli.training.stack import Stack, joined
 from ostcli.training.threads import ThreadGovernor, governor_for, time_step
-from ostcli.training.trainer import Trainer, floats
+from ostcli.training.trainer import Figures, Trainer, figures_of
 
 SNAPSHOT_STEPS = 250
 """Steps between two states kept in memory to roll back to, in a long run."""
@@ -146,11 +145,9 @@ class Training:
         self.hooks = hooks
         self._snapshots: deque[dict[str, Tensor]] = deque([trainer.state()], maxlen=2)
 
-    def judge(self, record: StepRecord, losses: Mapping[str, float]) -> str | None:
+    def judge(self, figures: Figures) -> str | None:
         """Take in a step; return what is wrong in words, or None."""
-        return self.trainer.health.judge(
-            losses, float(record.latent_spread.detach()), float(record.flat_error)
-        )
+        return self.trainer.health.judge(*figures)
 
     def keep_snapshot(self) -> None:
         """Remember this state to roll back to, if it is worth it."""
@@ -359,15 +356,13 @@ class _Run:
         rate = self.schedule.rate(self.stack.step, self.seconds)
         batch = self._next_batch(batches)
         began = time.monotonic()  # waiting for pictures does not mean that the cores are taken
-        records = self.stack.do_step(batch, rate)
-        all_losses = [floats(record) for record in records]
+        figures = figures_of(self.stack.do_step(batch, rate))
         faults = [
-            training.judge(record, losses)
-            for training, record, losses in zip(self.trainings, records, all_losses, strict=True)
+            training.judge(each) for training, each in zip(self.trainings, figures, strict=True)
         ]
         if any(faults):
             self._go_wrong(faults, batches)
-        sound = [losses for losses, fault in zip(all_losses, faults, strict=True) if not fault]
+        sound = [each.losses for each, fault in zip(figures, faults, strict=True) if not fault]
         if not sound:
             return
         now = time.monotonic()

@@ -1,7 +1,8 @@
 """All that changes in training, one step of it, and its state as named tensors."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -155,9 +156,29 @@ def on_device(batch: Batch, device: torch.device) -> Batch:
     return {domain: views.to(device) for domain, views in batch.items()}
 
 
-def floats(record: StepRecord) -> dict[str, float]:
-    """Return a step's losses as plain numbers."""
-    return {name: float(loss.detach()) for name, loss in record.losses.items()}
+class Figures(NamedTuple):
+    """What a step is judged by, as plain numbers; see `StepRecord`."""
+
+    losses: dict[str, float]
+    latent_spread: float
+    flat_error: float
+
+
+def figures_of(records: Sequence[StepRecord]) -> list[Figures]:
+    """Return the figures of steps; the device is waited for once, not for each number."""
+    numbers = iter(
+        torch.stack(
+            [
+                number.detach().float()
+                for record in records
+                for number in (*record.losses.values(), record.latent_spread, record.flat_error)
+            ]
+        ).tolist()
+    )
+    return [
+        Figures({name: next(numbers) for name in record.losses}, next(numbers), next(numbers))
+        for record in records
+    ]
 
 
 def _warm_average(optim: OptimConfig) -> Callable[..., None]:

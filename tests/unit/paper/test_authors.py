@@ -11,7 +11,7 @@ from ostcli.method.networks import build_networks
 from ostcli.paper.authors import Authors
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.training.phases import PhaseOne, PhaseTwo
-from ostcli.training.trainer import Trainer, floats
+from ostcli.training.trainer import Trainer, figures_of
 
 SIDE = 48
 
@@ -55,7 +55,8 @@ def their_step(theirs, phase, step):
 def test_ours_and_theirs_have_the_same_losses_step_after_step(phase, look):
     ours, theirs = pair(phase, look)
     for step in range(6):
-        expected = floats(ours.do_step(views(step), 1.0))
+        [figures] = figures_of([ours.do_step(views(step), 1.0)])
+        expected = figures.losses
         actual = {
             name: float(loss.detach()) for name, loss in their_step(theirs, phase, step).items()
         }

@@ -459,13 +459,14 @@ def told_errors(monkeypatch):
 
     def tell(error_of):
         calls = Counter()
-        floats = loop.floats
+        figures_of = loop.figures_of
 
-        def told(record):
+        def told(records):
             calls["steps"] += 1
-            return floats(record) | {"rec_b": error_of(calls["steps"])}
+            [figures] = figures_of(records)
+            return [figures._replace(losses={**figures.losses, "rec_b": error_of(calls["steps"])})]
 
-        monkeypatch.setattr(loop, "floats", told)
+        monkeypatch.setattr(loop, "figures_of", told)
 
     return tell
 

@@ -7,7 +7,7 @@ import torch
 
 from ostcli.config import Cycle, LossWeights, OptimConfig
 from ostcli.training.stack import Stack, joined, may_step_together
-from ostcli.training.trainer import floats
+from ostcli.training.trainer import figures_of
 
 BY_PATCHES = {
     "colours": LossWeights(weight_adversarial_ab=0.0, weight_patch_ab=10.0),
@@ -54,7 +54,8 @@ def test_each_comes_to_what_it_comes_to_alone(make, views, pull, cycle):
         expected = [one.do_step(batch, 1.0) for one, batch in zip(alone, batches, strict=True)]
         actual = together.do_step(joined(batches), 1.0)
         for one, other in zip(actual, expected, strict=True):
-            assert floats(one) == pytest.approx(floats(other), rel=1e-3)
+            for mine, theirs in zip(*figures_of([one, other]), strict=True):
+                assert mine == pytest.approx(theirs, rel=1e-3)
             assert one.pictures["trans_ab"].shape == other.pictures["trans_ab"].shape
     for one, other in zip(together.trainers, alone, strict=True):
         assert one.step == other.step == together.step == 4
@@ -74,7 +75,8 @@ def test_examples_learn_apart(make, views):
 def test_a_stack_of_one_is_the_training_itself(make_trainer, make_batch):
     expected, trainer = make_trainer("one"), make_trainer("one")
     [record] = Stack([trainer]).do_step(make_batch(0), 1.0)
-    assert floats(record) == floats(expected.do_step(make_batch(0), 1.0))
+    other = expected.do_step(make_batch(0), 1.0)
+    assert figures_of([record]) == figures_of([other])
     assert trainer.step == 1
 
 

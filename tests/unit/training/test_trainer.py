@@ -7,7 +7,7 @@ import torch
 from ostcli.config import Cycle, LatentForm, NetworkConfig, OptimConfig, Precision, Reach
 from ostcli.method.record import EXAMPLE, FOLDER
 from ostcli.training.adam import Adam
-from ostcli.training.trainer import Trainer, floats
+from ostcli.training.trainer import Trainer, figures_of
 
 PHASES = ("one", "two")
 
@@ -21,9 +21,8 @@ def network(latent=LatentForm.SAMPLED):
 def take_steps(trainer, make_batch, count, rate=1.0):
     for _ in range(count):
         record = trainer.do_step(make_batch(trainer.step), rate)
-        trainer.health.judge(
-            floats(record), float(record.latent_spread.detach()), float(record.flat_error)
-        )
+        [figures] = figures_of([record])
+        trainer.health.judge(*figures)
     return trainer
 
 
@@ -271,7 +270,7 @@ def test_half_precision_steps_give_losses_and_weights_in_float32(make_trainer, m
     assert {loss.dtype for loss in record.losses.values()} == {torch.float32}
     assert {picture.dtype for picture in record.pictures.values()} == {torch.float32}
     assert {weight.dtype for weight in trainer.networks.parameters()} == {torch.float32}
-    assert all(loss == loss for loss in floats(record).values())
+    assert all(loss == loss for loss in figures_of([record])[0].losses.values())
 
 
 def test_without_a_history_nothing_of_it_is_kept(make_trainer, make_batch):

@@ -16,7 +16,7 @@ from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.training.batches import Batch
 from ostcli.training.device import autocast, finish_work
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
-from ostcli.training.trainer import Trainer, floats
+from ostcli.training.trainer import Trainer, figures_of
 from ostcli.workflows.bench.machine import Machine
 from ostcli.workflows.bench.rows import Row, interleaved, row
 
@@ -68,7 +68,8 @@ class Duel:
 
     def our_step(self, batch: Batch) -> dict[str, float]:
         """Step ours and return its losses."""
-        return floats(self.ours.do_step(batch, 1.0))
+        [figures] = figures_of([self.ours.do_step(batch, 1.0)])
+        return figures.losses
 
     def their_step(self, batch: Batch) -> dict[str, float]:
         """Step theirs and return its losses."""
