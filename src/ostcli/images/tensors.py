@@ -3,6 +3,8 @@
 H W pixels.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -32,6 +34,24 @@ def image_to_tensor(image: Image.Image) -> torch.Tensor:
     return torch.from_numpy(image_to_array(image))
 
 
+def levels_of(images: Sequence[Image.Image]) -> torch.Tensor:
+    """Return 8-bit RGB pictures of one size as they are. Shape (N, H, W, 3), uint8."""
+    return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+
+
+def levels_to_tensor(levels: torch.Tensor) -> torch.Tensor:
+    """Turn the levels of pictures into what the networks take, on the device that they are on.
+
+    Args:
+        levels: shape (N, H, W, 3), uint8.
+
+    Returns:
+        Shape (N, 3, H, W), range [-1, 1]: to the bit what `image_to_tensor` gives for each.
+    """
+    planes = levels.permute(0, 3, 1, 2).contiguous()
+    return planes.float().div_(127.5).sub_(1)
+
+
 def tensor_to_image(tensor: torch.Tensor) -> Image.Image:
     """Turn a tensor into an 8-bit RGB picture, rounded and clamped.
 
@@ -44,8 +64,9 @@ def tensor_to_image(tensor: torch.Tensor) -> Image.Image:
         tensor = tensor.squeeze(0)
     if tensor.ndim != 3 or tensor.shape[0] != 3:
         raise ValueError(f"a picture has the shape (3, H, W), not {tuple(tensor.shape)}")
-    levels = tensor.detach().to("cpu", torch.float32).add(1).mul_(127.5).round_().clamp_(0, 255)
-    return Image.fromarray(levels.to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
+    levels = tensor.detach().float().add(1).mul_(127.5).round_().clamp_(0, 255)
+    pixels = levels.to(torch.uint8).permute(1, 2, 0).contiguous()
+    return Image.fromarray(pixels.cpu().numpy())
 
 
 def pixels_of(image: Image.Image) -> Pixels:

@@ -89,10 +89,9 @@ class Adam:
                 slots = {name: tensors[f"{index}.{name}"] for name in SLOTS}
                 if any(slots[name].shape != weight.shape for name in SLOTS[1:]):
                     raise ValueError(f"weight {index} has another shape than its averages")
-                self._slots[index] = {
-                    name: tensor.to(weight.device, torch.float32, copy=True)
-                    for name, tensor in slots.items()
-                }
+                self._slots[index] = _begin({}, weight)
+                for name, tensor in slots.items():
+                    self._slots[index][name].copy_(tensor)
             else:
                 self._slots[index] = {}
 

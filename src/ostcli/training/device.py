@@ -17,6 +17,10 @@ AT_ONCE = 8
 """Pictures that a GPU translates at once, at most; a CPU as many as it has threads …"""
 AT_ONCE_PIXELS = 1_000_000
 """… and pixels of them together, unless a single one has more: memory as for one large picture."""
+MEMORY_FOR_WHOLE = 1_000_000_000
+"""Bytes that a picture may take on its way whole, where the memory is everybody's …"""
+SHARE_FOR_WHOLE = 0.5
+"""… and the share of a GPU's own free memory (decision 0034)."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """What GNU's `mallopt` calls them."""
@@ -66,6 +70,24 @@ def pictures_at_once(device: torch.device, num_pixels: int) -> int:
     """
     most = torch.get_num_threads() if device.type == "cpu" else AT_ONCE
     return max(1, min(most, AT_ONCE_PIXELS // num_pixels))
+
+
+def handed_to(device: torch.device, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of the CPU on a device.
+
+    CUDA copies what lies in pinned memory while the CPU goes on.
+    """
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def memory_for_whole(device: torch.device) -> int:
+    """Return the bytes that pictures may take on their way whole; larger ones go in tiles."""
+    if device.type != "cuda":
+        return MEMORY_FOR_WHOLE
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(MEMORY_FOR_WHOLE, round(SHARE_FOR_WHOLE * free))
 
 
 def finish_work(device: torch.device) -> None:

@@ -68,6 +68,17 @@ class Stack:
         for trainer in self.trainers:
             trainer.precision = precision
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The order in memory of all their weights."""
+        return self.trainers[0].memory_format
+
+    @memory_format.setter
+    def memory_format(self, memory_format: torch.memory_format) -> None:
+        for trainer in self.trainers:
+            if trainer.memory_format is not memory_format:
+                trainer.lie(memory_format)
+
     def do_step(self, batch: Batch, rate: float) -> list[StepRecord]:
         """Run one step and change the weights of all.
 

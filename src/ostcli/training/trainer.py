@@ -13,7 +13,7 @@ from ostcli.method.networks import Networks
 from ostcli.method.record import StepRecord
 from ostcli.training.adam import Adam, Gradients
 from ostcli.training.batches import Batch
-from ostcli.training.device import autocast
+from ostcli.training.device import autocast, handed_to
 from ostcli.training.health import Health
 from ostcli.training.phases import Phase
 
@@ -43,6 +43,7 @@ class Trainer:
         self.optim = optim
         self.seed = seed
         self.precision = precision
+        self.memory_format = torch.contiguous_format
         self.step = 0
         self.num_roll_backs = 0
         self.health = Health()
@@ -67,6 +68,18 @@ class Trainer:
     def is_finite(self) -> bool:
         """Whether every weight is a finite number."""
         return all(bool(torch.isfinite(weight).all()) for weight in self.networks.parameters())
+
+    def lie(self, memory_format: torch.memory_format) -> None:
+        """Put the weights and what goes with them in an order in memory; nothing else changes.
+
+        Args:
+            memory_format: by channels, or by pixels with the channels last.
+        """
+        state = self.state()
+        for networks in (self.networks, self.average):
+            networks.to(memory_format=memory_format)
+        self.load_state(state)
+        self.memory_format = memory_format
 
     def do_step(self, batch: Batch, rate: float) -> StepRecord:
         """Run one step and change the weights.
@@ -153,7 +166,7 @@ class Trainer:
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
     """Return the views on a device."""
-    return {domain: views.to(device) for domain, views in batch.items()}
+    return {domain: handed_to(device, views) for domain, views in batch.items()}
 
 
 class Figures(NamedTuple):

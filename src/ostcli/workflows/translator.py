@@ -16,10 +16,16 @@ from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.finish import blend, photo_finish
 from ostcli.images.folder import reduce_to_working_size
-from ostcli.images.tensors import image_to_tensor, tensor_to_image
+from ostcli.images.tensors import levels_of, levels_to_tensor, tensor_to_image
 from ostcli.method.networks import NetworkPath, Networks
 from ostcli.method.tiles import Area, Source, translate_in_tiles
-from ostcli.training.device import autocast, is_out_of_memory, pictures_at_once
+from ostcli.training.device import (
+    autocast,
+    handed_to,
+    is_out_of_memory,
+    memory_for_whole,
+    pictures_at_once,
+)
 
 SMALLEST = 32
 """Least height and width that the networks are given, in pixels."""
@@ -28,8 +34,6 @@ SMALLEST = 32
 BYTES_PER_VALUE = 25
 """What a picture takes on its way whole, in bytes for each pixel and each channel of the first
 layer; measured."""
-MEMORY_FOR_WHOLE = 1_000_000_000
-"""Bytes that a picture may take on its way whole; a larger one goes in tiles."""
 MEMORY_FOR_KEPT = 800_000_000
 """Bytes for what is kept of a picture that goes in tiles; `fast` keeps 24 megapixels in them."""
 TILE_SIDE, LEAST_TILE_SIDE = 256, 64
@@ -94,7 +98,7 @@ class Translator:
         self._precision = precision
         self._device = next(networks.parameters()).device
         self._on_event = on_event
-        self._memory_for_whole = MEMORY_FOR_WHOLE
+        self._memory_for_whole = memory_for_whole(self._device)
 
     def translate(self, image: Image.Image) -> Image.Image:
         """Return the picture through the path, finished and blended. RGB, the size of the input."""
@@ -174,10 +178,14 @@ class Translator:
     @torch.inference_mode()
     def _whole(self, padded: Sequence[Image.Image], size: tuple[int, int]) -> list[Image.Image]:
         width, height = size
-        pictures = torch.stack([image_to_tensor(image) for image in padded]).to(self._device)
+        pictures = self._as_seen(padded)
         with autocast(self._device, self._precision):
             translated = self._path(pictures)
-        return [tensor_to_image(one) for one in translated[:, :, :height, :width].cpu()]
+        return [tensor_to_image(one) for one in translated[:, :, :height, :width]]
+
+    def _as_seen(self, images: Sequence[Image.Image]) -> Tensor:
+        """Return pictures of one size as the networks take them, on their device."""
+        return levels_to_tensor(handed_to(self._device, levels_of(images)))
 
     def _in_tiles(self, padded: Image.Image, size: tuple[int, int]) -> Image.Image:
         side, kept = TILE_SIDE, MEMORY_FOR_KEPT
@@ -196,7 +204,7 @@ class Translator:
         def read(area: Area) -> Tensor:
             rows, columns = area
             tile = padded.crop((columns.start, rows.start, columns.stop, rows.stop))
-            return image_to_tensor(tile)[None].to(self._device)
+            return self._as_seen([tile])
 
         source = Source((padded.height, padded.width), read)
         made = Image.new("RGB", size)

@@ -3,7 +3,14 @@ import pytest
 import torch
 from PIL import Image
 
-from ostcli.images.tensors import image_to_tensor, picture_of, pixels_of, tensor_to_image
+from ostcli.images.tensors import (
+    image_to_tensor,
+    levels_of,
+    levels_to_tensor,
+    picture_of,
+    pixels_of,
+    tensor_to_image,
+)
 
 
 def every_level():
@@ -26,6 +33,16 @@ def test_a_tensor_has_channels_first_and_runs_from_minus_one_to_one():
     assert tensor[0, 0, 0] == -1
     assert tensor[0, -1, -1] == 1
     assert tensor.is_contiguous()
+
+
+def test_numbers_made_on_a_device_are_those_of_each_picture_by_itself():
+    images = [Image.fromarray(every_level()), Image.fromarray(every_level()[:, ::-1])]
+    levels = levels_of(images)
+
+    assert levels.dtype == torch.uint8
+    actual = levels_to_tensor(levels)
+    assert torch.equal(actual, torch.stack([image_to_tensor(image) for image in images]))
+    assert actual.is_contiguous()
 
 
 def test_values_are_rounded_and_clamped():

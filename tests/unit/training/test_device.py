@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from ostcli.training.device import (
     choose_device,
     describe_device,
     finish_work,
+    handed_to,
     is_out_of_memory,
+    memory_for_whole,
     pictures_at_once,
     prepare_arithmetic,
 )
@@ -115,6 +118,24 @@ def test_want_of_memory_is_told_from_other_errors(error, expected):
 )
 def test_a_gpu_sees_as_many_pictures_at_once_as_make_a_large_one(device, num_pixels, number):
     assert pictures_at_once(torch.device(device), num_pixels) == number
+
+
+@pytest.mark.parametrize(("gib", "bytes_"), [(80, 40 << 30), (1, 1_000_000_000)])
+def test_a_gpu_takes_pictures_whole_by_its_own_memory(gib, bytes_, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (gib << 30, 100 << 30))
+
+    assert memory_for_whole(torch.device("cuda")) == bytes_
+    assert memory_for_whole(torch.device("cpu")) == 1_000_000_000
+
+
+def test_cuda_copies_from_pinned_memory_and_nobody_waits(monkeypatch):
+    pinned = Mock()
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned)
+    device = torch.device("cuda")
+
+    assert handed_to(device, torch.ones(3)) is pinned.to.return_value
+    pinned.to.assert_called_once_with(device, non_blocking=True)
+    assert handed_to(torch.device("meta"), torch.ones(3)).device.type == "meta"
 
 
 @pytest.mark.parametrize("error", [OSError, AttributeError, TypeError])

@@ -140,6 +140,21 @@ def test_half_precision_is_chosen_only_where_it_pays(
     assert trainer.precision is chosen
 
 
+@pytest.mark.parametrize(
+    ("seconds_last", "order"), [(0.9, torch.channels_last), (0.99, torch.contiguous_format)]
+)
+def test_channels_lie_last_on_a_gpu_only_where_it_pays(
+    seconds_last, order, make_trainer, make_batch, monkeypatch
+):
+    monkeypatch.setattr(Stack, "device", torch.device("cuda"))
+    seconds = {torch.contiguous_format: 1.0, torch.channels_last: seconds_last}
+    monkeypatch.setattr(loop, "_step_time", lambda stack, *_, **__: seconds[stack.memory_format])
+    stack = Stack([make_trainer("one")])
+
+    assert measure(stack, make_batch(0)).seconds == seconds[order]
+    assert stack.memory_format is order
+
+
 def test_a_device_without_half_precision_computes_in_single(make_trainer, make_batch, monkeypatch):
     trainer = make_trainer()
     trainer.precision = Precision.AUTO

@@ -261,6 +261,24 @@ def test_the_networks_for_use_are_a_copy_ready_for_use(make_trainer, make_batch)
     assert all(weight.requires_grad for weight in trainer.networks.parameters())
 
 
+@pytest.mark.parametrize("phase", ["one", "two"])
+def test_the_order_in_memory_changes_nothing_else(phase, make_trainer, make_batch):
+    expected, trainer = (take_steps(make_trainer(phase), make_batch, 2) for _ in range(2))
+    before = trainer.state()
+
+    trainer.lie(torch.channels_last)
+
+    assert trainer.state().keys() == before.keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.state().items())
+    wide = trainer.networks.encoder_shared[0].weight
+    assert wide.is_contiguous(memory_format=torch.channels_last)
+    assert not wide.is_contiguous()
+    for step in range(2, 6):
+        records = [one.do_step(make_batch(step), 1.0) for one in (trainer, expected)]
+        actual, wanted = figures_of(records)
+        assert actual.losses == pytest.approx(wanted.losses, rel=1e-3)
+
+
 def test_half_precision_steps_give_losses_and_weights_in_float32(make_trainer, make_batch):
     base = make_trainer()
     trainer = Trainer(base.networks, base.phase, base.optim, seed=0, precision=Precision.BF16)

@@ -220,7 +220,7 @@ def test_a_picture_too_large_for_the_whole_goes_in_tiles_at_once(
     image, events = noise_picture(90, 50), Collected()
     whole = array(Translator(networks, networks.translate_ab, VIEW).network_pixels(image))
 
-    monkeypatch.setattr(module, "MEMORY_FOR_WHOLE", 100_000)
+    monkeypatch.setattr(module, "memory_for_whole", lambda device: 100_000)
     sides = without_memory(monkeypatch, times=0)
     translator = Translator(networks, networks.translate_ab, VIEW, on_event=events)
     assert np.abs(array(translator.network_pixels(image)) - whole).max() <= 1
