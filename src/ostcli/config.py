@@ -149,12 +149,14 @@ class DeviceChoice(StrEnum):
 
 
 class Precision(StrEnum):
-    """The number format of convolutions in training."""
+    """The number format of convolutions."""
 
     AUTO = "auto"
     """The faster one, by a short measurement."""
     FP32 = "fp32"
     BF16 = "bf16"
+    FP16 = "fp16"
+    """For translations, on GPUs that know no bf16; its range is too small for gradients (0041)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +202,13 @@ def _from_json(value: Any, hint: Any, name: str) -> Any:  # noqa: ANN401 - JSON 
 def _check(condition: bool, sentence: str) -> None:
     if not condition:
         raise ValueError(sentence)
+
+
+def _check_precision(precision: Precision) -> None:
+    _check(
+        precision is not Precision.FP16,
+        "precision must be fp32 or bf16 in training: fp16 is for translations",
+    )
 
 
 def _check_not_negative(name: str, strength: float) -> None:
@@ -388,6 +397,7 @@ class PretrainConfig(Config):
         _check_not_negative("random_light", self.random_light)
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
+        _check_precision(self.precision)
         multiple = 2**self.network.num_stages
         _check(
             self.view.size % multiple == 0,
@@ -464,6 +474,7 @@ class AdaptConfig(Config):
         _check(0 < self.share_alike <= 1, "share_alike must lie between 0 and 1, and not be 0")
         _check_budget(self.steps, self.minutes)
         _check_seed(self.seed)
+        _check_precision(self.precision)
 
 
 def _check_budget(steps: int | None, minutes: float | None) -> None:

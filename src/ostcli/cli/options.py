@@ -75,7 +75,7 @@ NumberFormat = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="Number format of the networks; auto measures which one is faster.",
+        help="Number format of the networks; auto measures which one is fastest.",
         rich_help_panel=ADVANCED,
     ),
 ]

@@ -279,6 +279,7 @@ class WideConv2d(nn.Conv2d):
         return (
             x.device.type == "cpu"
             and torch.is_autocast_enabled("cpu")
+            and torch.get_autocast_dtype("cpu") is torch.bfloat16
             and channels >= LEAST_CHANNELS
             and num * (height - 2) * (width - 2) >= LEAST_PLACES
             and height % 4 == 2

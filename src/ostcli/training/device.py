@@ -13,6 +13,8 @@ SIGNS_OF_NO_MEMORY = (
     "can't allocate memory",
     "could not create a primitive",  # oneDNN, which computes convolutions on a CPU, says no more.
 )
+HALVES = (Precision.BF16, Precision.FP16)
+"""Number formats of half the size."""
 AT_ONCE = 8
 """Pictures that a GPU translates at once, at most; a CPU as many as it has threads …"""
 AT_ONCE_PIXELS = 1_000_000
@@ -58,8 +60,9 @@ def describe_device(device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """Return the context in which the networks run: bf16 convolutions, or plain float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision is Precision.BF16)
+    """Return the context in which the networks run: convolutions in a half, or plain float32."""
+    half = torch.float16 if precision is Precision.FP16 else torch.bfloat16
+    return torch.autocast(device.type, half, enabled=precision in HALVES)
 
 
 def pictures_at_once(device: torch.device, num_pixels: int) -> int:

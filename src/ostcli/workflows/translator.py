@@ -75,7 +75,7 @@ class Translator:
         view: says how many pixels the networks see.
         finish: PHOTO or NETWORK.
         strength: 0 gives the source, 1 the translation.
-        precision: FP32 or BF16, not AUTO.
+        precision: FP32 or a half, not AUTO.
         on_event: told where memory is too short for a picture as a whole.
     """
 
@@ -181,6 +181,10 @@ class Translator:
         pictures = self._as_seen(padded)
         with autocast(self._device, self._precision):
             translated = self._path(pictures)
+        if self._precision is Precision.FP16 and not torch.isfinite(translated).all():
+            self._precision = Precision.FP32
+            self._on_event(Note(text="fp16 is too small for these numbers: going on in fp32"))
+            return self._whole(padded, size)
         return [tensor_to_image(one) for one in translated[:, :, :height, :width]]
 
     def _as_seen(self, images: Sequence[Image.Image]) -> Tensor:
@@ -208,7 +212,9 @@ class Translator:
 
         source = Source((padded.height, padded.width), read)
         made = Image.new("RGB", size)
-        with autocast(self._device, self._precision):
+        # What is too large for fp16 would be seen too late here.
+        in_fp16 = self._precision is Precision.FP16
+        with autocast(self._device, Precision.FP32 if in_fp16 else self._precision):
             for (rows, columns), tile in translate_in_tiles(
                 self._path, source, side=side, memory=kept
             ):

@@ -82,7 +82,12 @@ def test_clocks_wait_for_accelerators(device, waited, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("precision", "dtype"), [(Precision.FP32, torch.float32), (Precision.BF16, torch.bfloat16)]
+    ("precision", "dtype"),
+    [
+        (Precision.FP32, torch.float32),
+        (Precision.BF16, torch.bfloat16),
+        (Precision.FP16, torch.float16),
+    ],
 )
 def test_precision_is_the_format_of_convolutions(precision, dtype):
     with autocast(torch.device("cpu"), precision):

@@ -5,7 +5,7 @@ import torch
 
 from ostcli.config import Precision
 from ostcli.training import precision as module
-from ostcli.training.precision import faster_precision
+from ostcli.training.precision import faster_precision, settle_precision
 
 CPU = torch.device("cpu")
 
@@ -41,6 +41,35 @@ def take(monkeypatch, seconds):
 def test_bf16_is_taken_where_it_is_clearly_faster(monkeypatch, bf16, chosen):
     take(monkeypatch, {Precision.FP32: 1.0, Precision.BF16: bf16})
     assert faster_precision(CPU) is chosen
+
+
+@pytest.mark.parametrize(
+    ("bf16", "fp16", "chosen"),
+    [
+        (0.5, 0.5, Precision.BF16),
+        (0.5, 0.3, Precision.FP16),
+        (5.0, 0.5, Precision.FP16),
+        (RuntimeError("not implemented for BFloat16"), 0.5, Precision.FP16),
+        (0.5, RuntimeError("not implemented for Half"), Precision.BF16),
+        (0.9, 0.9, Precision.FP32),
+    ],
+)
+def test_a_gpu_without_bf16_translates_in_fp16(monkeypatch, bf16, fp16, chosen):
+    take(monkeypatch, {Precision.FP32: 1.0, Precision.BF16: bf16, Precision.FP16: fp16})
+
+    assert settle_precision(Precision.AUTO, torch.device("cuda")) is chosen
+
+
+def test_what_is_asked_for_is_not_measured(monkeypatch):
+    monkeypatch.setattr(module, "_seconds", lambda *_: pytest.fail("measured"))
+
+    assert settle_precision(Precision.FP16, CPU) is Precision.FP16
+
+
+def test_a_cpu_is_not_asked_for_fp16(monkeypatch):
+    take(monkeypatch, {Precision.FP32: 1.0, Precision.BF16: 0.9})
+
+    assert settle_precision(Precision.AUTO, CPU) is Precision.FP32
 
 
 def test_it_is_measured_once_and_leaves_the_threads_as_they_are(monkeypatch):

@@ -228,6 +228,30 @@ def test_a_picture_too_large_for_the_whole_goes_in_tiles_at_once(
     assert not events.events
 
 
+def test_fp16_is_near_fp32(networks, noise_picture):
+    image = noise_picture(64, 48)
+    made = {
+        precision: array(
+            Translator(networks, networks.translate_ab, VIEW, precision=precision).translate(image)
+        )
+        for precision in (Precision.FP32, Precision.FP16)
+    }
+    assert np.abs(made[Precision.FP16] - made[Precision.FP32]).mean() < 2
+
+
+def test_what_is_too_large_for_fp16_is_done_in_fp32(networks, noise_picture):
+    def path(pictures):
+        return torch.nn.functional.conv2d(pictures, torch.full((3, 3, 1, 1), 1e5)) / 1e6
+
+    events = Collected()
+    translator = Translator(networks, path, VIEW, precision=Precision.FP16, on_event=events)
+    for _ in range(2):
+        assert array(translator.network_pixels(noise_picture(64, 48))).max() > 0
+    assert [event.text for event in events.events] == [
+        "fp16 is too small for these numbers: going on in fp32"
+    ]
+
+
 @pytest.mark.parametrize("preset", Preset)
 def test_megapixels_say_how_much_of_a_picture_is_seen(networks, noise_picture, preset):
     seen, image = [], noise_picture(600, 400)
