@@ -87,6 +87,8 @@ class Saved:
 class RolledBack:
     """Training went wrong; it continues from the last good state at a lower rate."""
 
+    name: str
+    """Of the model or adaptation."""
     reason: str
     from_step: int
     to_step: int

@@ -27,7 +27,13 @@ PLAN = TrainingPlanned(
 )  # fmt: skip
 FAILED = PictureFailed(path=Path("a[red].jpg"), reason="no picture")
 PREVIEW = PreviewReady(path=Path("preview.png"))
-BACK = RolledBack(reason="the latent collapsed", from_step=900, to_step=750, learning_rate=1e-4)
+BACK = RolledBack(
+    name="winter",
+    reason="the latent collapsed",
+    from_step=900,
+    to_step=750,
+    learning_rate=1e-4,
+)
 
 
 def step(number, in_all=6000, **losses):
@@ -59,7 +65,7 @@ def told(output, *events, kind=Listener):
         (FAILED, "cannot use a[red].jpg: no picture\n"),
         (Note(text="by the way"), "by the way\n"),
         (Note(text="look out", warning=True), "warning: look out\n"),
-        (BACK, "warning: the latent collapsed at step 900; going on from step 750"),
+        (BACK, "warning: winter: the latent collapsed at step 900; going on from step 750"),
         (step(1, rec_b=0.25), "step 1 of 6000 · 7.1 steps/s · 10 min left · rec_b 0.250\n"),
     ],
 )
@@ -102,7 +108,7 @@ def test_quiet_tells_of_warnings_and_failures_only(output):
     output.quiet = True
     passed_over = Note(text="an older save is used instead", warning=True)
     lines = told(output, PLAN, step(1), PREVIEW, BACK, passed_over, FAILED).splitlines()
-    assert lines[0].startswith("warning: the latent collapsed")
+    assert lines[0].startswith("warning: winter: the latent collapsed")
     assert lines[1:] == [
         "warning: an older save is used instead",
         "cannot use a[red].jpg: no picture",

@@ -80,7 +80,7 @@ class Listener:
                 self._say_once(f"preview: {event.path}")
             case RolledBack():
                 self._output.warn(
-                    f"{event.reason} at step {event.from_step}; going on from step "
+                    f"{event.name}: {event.reason} at step {event.from_step}; going on from step "
                     f"{event.to_step} at half the rate ({event.learning_rate:.1e})"
                 )
             case Note():

@@ -207,6 +207,7 @@ class Training:
             )
         self.hooks.on_event(
             RolledBack(
+                name=self.name,
                 reason=fault,
                 from_step=from_step,
                 to_step=trainer.step,

@@ -353,7 +353,9 @@ def _make_job(
         trainer=trainer,
         schedule=schedule_of(config),
         make_batch=batch,
-        preview=lambda networks: preview_sheet(networks, shown, of_b, model.config.view, name),
+        preview=lambda networks: preview_sheet(
+            networks, shown, of_b, model.config.view, name, trainer.precision
+        ),
         judge=lambda networks: judge_adaptation(
             networks,
             model.networks,

@@ -130,6 +130,7 @@ def preview_sheet(
     of_b: Sequence[Image.Image],
     view: ViewConfig,
     title: str,
+    precision: Precision,
 ) -> Image.Image:
     """Show the example along every path, without and with the finish, above some of B."""
 
@@ -137,7 +138,7 @@ def preview_sheet(
         image: Image.Image, recon: NetworkPath, there: NetworkPath, back: NetworkPath
     ) -> list[Image.Image]:
         def along(path: NetworkPath, source: Image.Image) -> Image.Image:
-            return Translator(networks, path, view).network_pixels(source)
+            return Translator(networks, path, view, precision=precision).network_pixels(source)
 
         translated = along(there, image)
         return [

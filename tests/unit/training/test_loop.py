@@ -607,6 +607,7 @@ def test_one_that_goes_wrong_leaves_the_others_and_goes_on_by_itself(make_exampl
 
     assert [training.trainer.step for training in trainings] == [8, 8, 8]
     assert [len(watch.of(RolledBack)) for watch in watches] == [0, 1, 0]
+    assert watches[1].of(RolledBack)[0].name == trainings[1].name
     assert [training.trainer.num_roll_backs for training in trainings] == [0, 1, 0]
     assert watches[1].of(TrainingPlanned)[0].name == "example-1"
     assert all(all_finite(training.trainer) for training in trainings)
