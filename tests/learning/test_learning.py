@@ -43,10 +43,10 @@ def tinted(pictures, colour):
 
 def train(trainer, make_batch, num_steps):
     schedule = Schedule(num_steps=num_steps, seconds=None, decay_share=0.25)
-    return [
-        figures_of([trainer.do_step(make_batch(step), schedule.rate(step, 0.0))])
-        for step in range(num_steps)
-    ]
+    records = (
+        trainer.do_step(make_batch(step), schedule.rate(step, 0.0)) for step in range(num_steps)
+    )
+    return [figures.losses for record in records for figures in figures_of([record])]
 
 
 def pretrained(reds, num_steps, network=NETWORK):

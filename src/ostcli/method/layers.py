@@ -1,6 +1,6 @@
 """Layers in forms that a CPU computes faster: the same results, up to rounding.
 
-Legend: N batch, C channels in, K channels out, H W pixels, T tiles of 2 × 2 results.
+Legend: N batch, C channels in, K channels out, H W pixels, T fours of rows.
 A CPU's library is at its best where there are some ten to some hundred channels on both sides. To
 three or six channels it runs at a fifth of its rate, and from 256 to 256 the arithmetic itself can
 be less. On other devices, and where it does not pay, these are torch's own (decision 0038).
@@ -271,7 +271,9 @@ class WideConv2d(nn.Conv2d):
             return _of_kernels(weight).to(dtype)
         state = weight.data_ptr(), weight._version
         if self._kept is None or self._kept[0] != state or self._kept[1].dtype != dtype:
-            self._kept = state, _of_kernels(weight).to(dtype)
+            # A training may come after use; to leave that mode is to ask for gradients.
+            with torch.inference_mode(False), torch.no_grad():
+                self._kept = state, _of_kernels(weight).to(dtype)
         return self._kept[1].detach()  # Apart from what was given before, which has its graph.
 
     def _pays(self, x: Tensor) -> bool:

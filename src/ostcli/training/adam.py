@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import increment_version
 from torch.optim.adam import adam
 
 SLOTS = ("step", "exp_avg", "exp_avg_sq")
@@ -66,6 +67,7 @@ class Adam:
             eps=EPSILON,
             maximize=False,
         )
+        increment_version(weights)  # What is kept of weights goes by it; fused steps forget it.
 
     def state(self) -> dict[str, Tensor]:
         """Return what is remembered, by the number of the weight and the slot: "3.exp_avg"."""

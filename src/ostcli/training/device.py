@@ -12,6 +12,7 @@ SIGNS_OF_NO_MEMORY = (
     "out of memory",
     "can't allocate memory",
     "could not create a primitive",  # oneDNN, which computes convolutions on a CPU, says no more.
+    "32-bit index math",  # CUDA, of a plane too large for its kernels: it fits in tiles, too.
 )
 HALVES = (Precision.BF16, Precision.FP16)
 """Number formats of half the size."""

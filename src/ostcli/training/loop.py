@@ -79,7 +79,7 @@ def measure(stack: Stack, batch: Batch, governor: ThreadGovernor | None = None) 
     if torch.get_num_threads() != threads:
         return measure(stack, batch, governor)
     stack.precision = precision
-    if stack.device.type == "cuda":
+    if stack.device.type == "cuda" and stack.memory_format is torch.contiguous_format:
         seconds = _faster_order(stack, batch, seconds)
     if stack.device.type != "cpu" or threads == 1:
         return Measured(seconds=seconds, seconds_one=seconds)
@@ -122,9 +122,7 @@ def _faster_order(stack: Stack, batch: Batch, seconds: float) -> float:
     Returns:
         The seconds of a step in the order that is taken.
     """
-    probe = copy.deepcopy(stack)
-    probe.memory_format = torch.channels_last
-    seconds_last = _step_time(probe, batch)
+    seconds_last = _step_time(stack, batch, memory_format=torch.channels_last)
     if seconds_last > ORDER_GAIN * seconds:
         return seconds
     stack.memory_format = torch.channels_last
@@ -137,8 +135,12 @@ def _step_time(
     governor: ThreadGovernor | None = None,
     *,
     hopeless: float = math.inf,
+    memory_format: torch.memory_format | None = None,
 ) -> float:
+    """Return the seconds of a step of a copy, in the order in memory that is given, if one is."""
     probe = copy.deepcopy(stack)
+    if memory_format is not None:
+        probe.memory_format = memory_format
 
     def step() -> None:
         began = time.monotonic()

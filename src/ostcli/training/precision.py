@@ -55,13 +55,11 @@ def settle_precision(asked: Precision, device: torch.device) -> Precision:
     """
     if asked is not Precision.AUTO:
         return asked
-    return faster_precision(device, HALVES[:1] if device.type == "cpu" else HALVES)
+    return faster_precision(device, (Precision.BF16,) if device.type == "cpu" else HALVES)
 
 
 @cache
-def faster_precision(
-    device: torch.device, halves: tuple[Precision, ...] = (Precision.BF16,)
-) -> Precision:
+def faster_precision(device: torch.device, halves: tuple[Precision, ...]) -> Precision:
     """Return the number format in which convolutions are the faster on a device.
 
     Measured once in a process, and by one thread: several wait for one another when other programs

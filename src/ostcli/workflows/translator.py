@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import cached_property
+from threading import Lock
 
 import numpy as np
 import torch
@@ -98,6 +99,7 @@ class Translator:
         self._precision = precision
         self._device = next(networks.parameters()).device
         self._on_event = on_event
+        self._lock = Lock()
         self._memory_for_whole = memory_for_whole(self._device)
 
     def translate(self, image: Image.Image) -> Image.Image:
@@ -178,14 +180,19 @@ class Translator:
     @torch.inference_mode()
     def _whole(self, padded: Sequence[Image.Image], size: tuple[int, int]) -> list[Image.Image]:
         width, height = size
-        pictures = self._as_seen(padded)
-        with autocast(self._device, self._precision):
+        pictures, precision = self._as_seen(padded), self._precision
+        with autocast(self._device, precision):
             translated = self._path(pictures)
-        if self._precision is Precision.FP16 and not torch.isfinite(translated).all():
-            self._precision = Precision.FP32
-            self._on_event(Note(text="fp16 is too small for these numbers: going on in fp32"))
+        if precision is Precision.FP16 and not torch.isfinite(translated).all():
+            self._give_up_fp16()
             return self._whole(padded, size)
         return [tensor_to_image(one) for one in translated[:, :, :height, :width]]
+
+    def _give_up_fp16(self) -> None:
+        with self._lock:  # Several threads may come to it at once; one tells.
+            if self._precision is Precision.FP16:
+                self._precision = Precision.FP32
+                self._on_event(Note(text="fp16 is too small for these numbers: going on in fp32"))
 
     def _as_seen(self, images: Sequence[Image.Image]) -> Tensor:
         """Return pictures of one size as the networks take them, on their device."""

@@ -16,6 +16,7 @@ from ostcli.method.layers import (
     NarrowConv2d,
     WideConv2d,
 )
+from ostcli.training.adam import Adam
 
 
 def noise(seed, *shape, dtype=torch.float32):
@@ -165,11 +166,31 @@ def test_float32_is_left_to_torch(wide):
     assert torch.equal(wide(x), plain(wide)(x))
 
 
-@torch.no_grad()
-def test_kept_kernels_follow_the_weights(wide):
+def in_place(weight):
+    with torch.no_grad():
+        weight.add_(0.1)
+
+
+def by_adam(weight):
+    Adam([weight], (0.5, 0.999)).step([torch.ones_like(weight)], 0.1)
+
+
+@pytest.mark.parametrize("change", [in_place, by_adam])
+@pytest.mark.parametrize("learns", [True, False])
+def test_kept_kernels_follow_the_weights(wide, change, learns):
     x = noise(1, 1, 8, 34, 34)
     for layer in (wide, copy.deepcopy(wide), wide):
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.set_grad_enabled(learns), torch.autocast("cpu", torch.bfloat16):
             layer(x)
-            layer.weight.add_(0.1)
+            change(layer.weight)
             assert off(layer(x), plain(layer)(x)) < 0.03
+
+
+def test_a_layer_may_learn_after_it_was_in_use(wide):
+    x = noise(1, 1, 8, 18, 18)
+    with torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode():
+            used = wide(x)
+        learnt = wide(x)
+    assert torch.equal(used, learnt)
+    torch.autograd.grad(learnt.sum(), wide.weight)

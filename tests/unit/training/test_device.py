@@ -103,6 +103,7 @@ def test_precision_is_the_format_of_convolutions(precision, dtype):
         (RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), True),
         (RuntimeError("could not create a primitive"), True),
+        (RuntimeError("input tensor must fit into 32-bit index math"), True),
         (RuntimeError("size mismatch"), False),
     ],
 )

@@ -148,7 +148,11 @@ def test_channels_lie_last_on_a_gpu_only_where_it_pays(
 ):
     monkeypatch.setattr(Stack, "device", torch.device("cuda"))
     seconds = {torch.contiguous_format: 1.0, torch.channels_last: seconds_last}
-    monkeypatch.setattr(loop, "_step_time", lambda stack, *_, **__: seconds[stack.memory_format])
+    monkeypatch.setattr(
+        loop,
+        "_step_time",
+        lambda stack, *_, memory_format=None, **__: seconds[memory_format or stack.memory_format],
+    )
     stack = Stack([make_trainer("one")])
 
     assert measure(stack, make_batch(0)).seconds == seconds[order]

@@ -8,6 +8,7 @@ from ostcli.training import precision as module
 from ostcli.training.precision import faster_precision, settle_precision
 
 CPU = torch.device("cpu")
+BF16 = (Precision.BF16,)
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +41,7 @@ def take(monkeypatch, seconds):
 )
 def test_bf16_is_taken_where_it_is_clearly_faster(monkeypatch, bf16, chosen):
     take(monkeypatch, {Precision.FP32: 1.0, Precision.BF16: bf16})
-    assert faster_precision(CPU) is chosen
+    assert faster_precision(CPU, BF16) is chosen
 
 
 @pytest.mark.parametrize(
@@ -74,14 +75,14 @@ def test_a_cpu_is_not_asked_for_fp16(monkeypatch):
 
 def test_it_is_measured_once_and_leaves_the_threads_as_they_are(monkeypatch):
     threads = torch.get_num_threads()
-    first = faster_precision(CPU)
+    first = faster_precision(CPU, BF16)
     assert first in {Precision.FP32, Precision.BF16}
     assert torch.get_num_threads() == threads
     monkeypatch.setattr(module, "_seconds", lambda *_: pytest.fail("measured again"))
-    assert faster_precision(CPU) is first
+    assert faster_precision(CPU, BF16) is first
 
 
 def test_the_measurement_draws_no_chance():
     state = torch.get_rng_state()
-    faster_precision(CPU)
+    faster_precision(CPU, BF16)
     assert torch.equal(torch.get_rng_state(), state)

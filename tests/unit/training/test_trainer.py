@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import io
 
@@ -5,8 +6,10 @@ import pytest
 import torch
 
 from ostcli.config import Cycle, LatentForm, NetworkConfig, OptimConfig, Precision, Reach
+from ostcli.method import layers
 from ostcli.method.record import EXAMPLE, FOLDER
 from ostcli.training.adam import Adam
+from ostcli.training.device import autocast
 from ostcli.training.trainer import Trainer, figures_of
 
 PHASES = ("one", "two")
@@ -277,6 +280,26 @@ def test_the_order_in_memory_changes_nothing_else(phase, make_trainer, make_batc
         records = [one.do_step(make_batch(step), 1.0) for one in (trainer, expected)]
         actual, wanted = figures_of(records)
         assert actual.losses == pytest.approx(wanted.losses, rel=1e-3)
+
+
+def test_what_is_learnt_in_half_precision_is_what_the_weights_say(
+    make_trainer, make_batch, monkeypatch
+):
+    monkeypatch.setattr(layers, "LEAST_CHANNELS", 1)
+    monkeypatch.setattr(layers, "LEAST_PLACES", 1)
+    trainer = take_steps(make_trainer("one"), make_batch, 4)
+    trainer.precision = Precision.BF16
+    asked = []
+    kernels = layers._of_kernels
+    monkeypatch.setattr(layers, "_of_kernels", lambda weight: asked.append(1) or kernels(weight))
+    take_steps(trainer, make_batch, 4)
+    assert asked
+    views = make_batch(0)["b"]
+    with torch.no_grad(), autocast(trainer.device, Precision.BF16):
+        actual, fresh = (
+            one.encode_b(views).mean for one in (trainer.networks, copy.deepcopy(trainer.networks))
+        )
+    assert torch.equal(actual, fresh)
 
 
 def test_half_precision_steps_give_losses_and_weights_in_float32(make_trainer, make_batch):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ostcli.config import Birth, Finish, LossWeights, PretrainConfig
+from ostcli.config import Birth, Finish, LossWeights, Precision, PretrainConfig
 from ostcli.errors import DamagedError, NotFoundError, PictureError, UsageError
 from ostcli.events import Collected, Note, PicturesFound, StepDone, TrainingPlanned
 from ostcli.images.keepsake import bytes_of_tensor
@@ -335,11 +335,11 @@ def test_a_preview_shows_pictures_made_small(phase_two, trained, noise_picture, 
     seen = []
     sheet = module.preview_sheet
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            module, "preview_sheet", lambda *given: seen.append(given[1].size) or sheet(*given)
-        )
-        adapt(tmp_path / "large.png", replace(phase_two, view=view), library=trained)
-    width, height = seen[0]
+        patch.setattr(module, "preview_sheet", lambda *given: seen.append(given) or sheet(*given))
+        config = replace(phase_two, view=view, precision=Precision.BF16)
+        adapt(tmp_path / "large.png", config, library=trained)
+    width, height = seen[0][1].size
+    assert seen[0][-1] is Precision.BF16
     assert 0.95 < width * height / MOST_PREVIEW_PIXELS <= 1.01
     assert width / height == pytest.approx(9 / 7, rel=0.02)
 

@@ -118,14 +118,17 @@ def step_row(phase: int, machine: Machine, *, size: int, rounds: int) -> Row:
     duel = Duel(phase, machine.device, machine.precision)
     [batch] = drawn_batches(size, 1)
 
+    losses: dict[str, list[float]] = {"ours": [], "authors": []}
+
     def ours() -> None:
-        duel.our_step(batch)
+        losses["ours"].append(_judged(duel.our_step(batch)))
         finish_work(machine.device)
 
     def theirs() -> None:
-        duel.their_step(batch)
+        losses["authors"].append(_judged(duel.their_step(batch)))
         finish_work(machine.device)
 
+    ours()
     flop = flop_of(theirs)
     timed = interleaved(ours, theirs, rounds=rounds)
     return timed.row(
@@ -135,6 +138,7 @@ def step_row(phase: int, machine: Machine, *, size: int, rounds: int) -> Row:
         precision=machine.precision.value,
         giga_flop_of_authors=round(flop / 1e9),
         giga_flop_per_second_of_authors=round(flop / statistics.median(timed.reference) / 1e9),
+        losses={whose: [round(loss, 4) for loss in each] for whose, each in losses.items()},
     )
 
 
