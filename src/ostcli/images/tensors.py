@@ -46,7 +46,7 @@ def levels_to_tensor(levels: torch.Tensor) -> torch.Tensor:
         levels: shape (N, H, W, 3), uint8.
 
     Returns:
-        Shape (N, 3, H, W), range [-1, 1]: to the bit what `image_to_tensor` gives for each.
+        Shape (N, 3, H, W), range [-1, 1]: what `image_to_tensor` gives for each, to rounding.
     """
     planes = levels.permute(0, 3, 1, 2).contiguous()
     return planes.float().div_(127.5).sub_(1)

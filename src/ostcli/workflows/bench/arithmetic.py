@@ -17,7 +17,7 @@ from ostcli.training.batches import Batch
 from ostcli.training.device import autocast, finish_work
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
 from ostcli.training.trainer import Trainer, figures_of
-from ostcli.workflows.bench.machine import Machine
+from ostcli.workflows.bench.machine import Machine, peak_rate
 from ostcli.workflows.bench.rows import Row, interleaved, row
 
 SIZE = 256
@@ -204,7 +204,9 @@ def translation_rows(machine: Machine, *, rounds: int) -> Iterator[Row]:
         finish_work(machine.device)
 
     flop = flop_of(theirs)
+    peak = max(machine.peak, peak_rate(machine.device, machine.precision))
     timed = interleaved(ours, theirs, rounds=rounds)
+    peak = max(peak, peak_rate(machine.device, machine.precision))
     name = f"translation, authors' network, {SIZE} × {SIZE}"
     yield timed.row(
         name,
@@ -217,10 +219,10 @@ def translation_rows(machine: Machine, *, rounds: int) -> Iterator[Row]:
     yield row(
         f"{name}, against the machine's peak",
         seconds,
-        flop / machine.peak,
+        flop / peak,
         goal=PEAK_GOAL,
         unit="s",
         against="the same number of operations at the best rate seen",
-        share_of_peak=round(flop / machine.peak / seconds, 3),
+        share_of_peak=round(flop / peak / seconds, 3),
         giga_flop_per_second=round(flop / seconds / 1e9),
     )
