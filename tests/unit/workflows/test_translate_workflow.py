@@ -565,7 +565,7 @@ def test_a_stop_at_once_leaves_nothing_half(convert, save, out):
 
 
 def test_the_precision_is_measured_unless_it_is_given(convert, monkeypatch):
-    monkeypatch.setattr(precision, "faster_precision", lambda _: Precision.BF16)
+    monkeypatch.setattr(precision, "faster_precision", lambda *_: Precision.BF16)
     measured = convert()
     assert measured.precision is Precision.BF16
     in_bf16 = pixels(measured.outputs[0]).astype(int)
