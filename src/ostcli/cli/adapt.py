@@ -10,7 +10,7 @@ from ostcli.cli import options
 from ostcli.cli.render import Output, failures, output_of
 from ostcli.cli.runs import check_failed, say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
-from ostcli.config import AdaptConfig, Birth, DeviceChoice, Pull, Reach
+from ostcli.config import AdaptConfig, Birth, DeviceChoice, Precision, Pull, Reach
 from ostcli.presets import (
     COLOUR_STEPS,
     EPOCHS_OF_THE_AUTHORS,
@@ -68,7 +68,7 @@ def adapt(
             show_default="those that the model carries",
         ),
     ] = None,
-    precision: options.NumberFormat = _FAST.precision,
+    precision: options.TrainingFormat = options.TrainingPrecision.AUTO,
     reach: Annotated[
         Reach,
         typer.Option(
@@ -124,7 +124,7 @@ def adapt(
             birth=birth,
             stroke_filter=strokes,
             seed=seed,
-            precision=precision,
+            precision=Precision(precision),
             **options.budget(steps, minutes),
         )
 

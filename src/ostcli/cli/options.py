@@ -24,6 +24,14 @@ class PictureFormat(StrEnum):
     TIF = "tif"
 
 
+class TrainingPrecision(StrEnum):
+    """What a training takes of `Precision`."""
+
+    AUTO = Precision.AUTO.value
+    FP32 = Precision.FP32.value
+    BF16 = Precision.BF16.value
+
+
 def _names(kind: str | None, incomplete: str) -> list[str]:
     from ostcli.store.library import Library, store_root
 
@@ -71,14 +79,13 @@ Json = Annotated[
     typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=ADVANCED),
 ]
 Minutes = Annotated[float | None, typer.Option(help="How long to train, instead of --steps.")]
-NumberFormat = Annotated[
-    Precision,
-    typer.Option(
-        "--precision",
-        help="Number format of the networks; auto measures which one is fastest.",
-        rich_help_panel=ADVANCED,
-    ),
-]
+_number_format = typer.Option(
+    "--precision",
+    help="Number format of the networks; auto measures which one is fastest.",
+    rich_help_panel=ADVANCED,
+)
+NumberFormat = Annotated[Precision, _number_format]
+TrainingFormat = Annotated[TrainingPrecision, _number_format]
 Threads = Annotated[
     int | None,
     typer.Option(

@@ -10,7 +10,7 @@ from ostcli.cli import options
 from ostcli.cli.render import failures, output_of
 from ostcli.cli.runs import say_done, stopped, values_of
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, LatentForm, Look, Medium, Preset, PretrainConfig
+from ostcli.config import DeviceChoice, LatentForm, Look, Medium, Precision, Preset, PretrainConfig
 from ostcli.presets import EPOCHS_OF_THE_AUTHORS, STEPS_ON_GPU, pretrain_preset
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def pretrain(
     device: options.Device = DeviceChoice.AUTO,
     seed: options.Seed = _FAST.seed,
     fresh: options.Fresh = False,
-    precision: options.NumberFormat = _FAST.precision,
+    precision: options.TrainingFormat = options.TrainingPrecision.AUTO,
     latent: Annotated[
         LatentForm | None,
         typer.Option(
@@ -131,7 +131,7 @@ def pretrain(
             network=network,
             random_light=chosen.random_light if light is None else light,
             seed=seed,
-            precision=precision,
+            precision=Precision(precision),
             **options.budget(steps, minutes),
         )
 
