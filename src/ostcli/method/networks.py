@@ -25,9 +25,9 @@ from ostcli.method.layers import (
     HalvingConv2d,
     MirrorPad2d,
     NarrowConv2d,
-    WideConv2d,
 )
 from ostcli.method.strokes import without_strokes
+from ostcli.method.winograd import WideConv2d
 
 
 class Code(NamedTuple):

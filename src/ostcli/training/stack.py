@@ -77,7 +77,7 @@ class Stack:
     def memory_format(self, memory_format: torch.memory_format) -> None:
         for trainer in self.trainers:
             if trainer.memory_format is not memory_format:
-                trainer.lie(memory_format)
+                trainer.reorder(memory_format)
 
     def do_step(self, batch: Batch, rate: float) -> list[StepRecord]:
         """Run one step and change the weights of all.

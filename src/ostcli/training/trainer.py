@@ -69,7 +69,7 @@ class Trainer:
         """Whether every weight is a finite number."""
         return all(bool(torch.isfinite(weight).all()) for weight in self.networks.parameters())
 
-    def lie(self, memory_format: torch.memory_format) -> None:
+    def reorder(self, memory_format: torch.memory_format) -> None:
         """Put the weights and what goes with them in an order in memory; nothing else changes.
 
         Args:

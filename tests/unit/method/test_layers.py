@@ -8,14 +8,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from ostcli.config import Padding
-from ostcli.method import layers
+from ostcli.method import winograd
 from ostcli.method.layers import (
     DoublingConv2d,
     HalvingConv2d,
     MirrorPad2d,
     NarrowConv2d,
-    WideConv2d,
 )
+from ostcli.method.winograd import WideConv2d
 from ostcli.training.adam import Adam
 
 
@@ -77,8 +77,8 @@ def test_a_rim_is_in_the_precision_of_the_picture():
 
 def test_a_frozen_weight_costs_no_gradient(wide, monkeypatch):
     asked = []
-    to_kernels = layers._to_kernels
-    monkeypatch.setattr(layers, "_to_kernels", lambda of: asked.append(1) or to_kernels(of))
+    to_kernels = winograd._to_kernels
+    monkeypatch.setattr(winograd, "_to_kernels", lambda of: asked.append(1) or to_kernels(of))
     x = noise(1, 1, 8, 18, 18).requires_grad_()
     with torch.autocast("cpu", torch.bfloat16):
         total = wide(x).square().sum()
@@ -125,8 +125,8 @@ def test_few_channels_are_summed_in_float32():
 @pytest.fixture
 def wide(monkeypatch):
     """A layer small enough for tests that takes Winograd's form in bf16."""
-    monkeypatch.setattr(layers, "LEAST_CHANNELS", 8)
-    monkeypatch.setattr(layers, "LEAST_PLACES", 16)
+    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 8)
+    monkeypatch.setattr(winograd, "LEAST_PLACES", 16)
     torch.manual_seed(0)
     return WideConv2d(8)
 

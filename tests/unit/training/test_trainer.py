@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ostcli.config import Cycle, LatentForm, NetworkConfig, OptimConfig, Precision, Reach
-from ostcli.method import layers
+from ostcli.method import winograd
 from ostcli.method.record import EXAMPLE, FOLDER
 from ostcli.training.adam import Adam
 from ostcli.training.device import autocast
@@ -269,7 +269,7 @@ def test_the_order_in_memory_changes_nothing_else(phase, make_trainer, make_batc
     expected, trainer = (take_steps(make_trainer(phase), make_batch, 2) for _ in range(2))
     before = trainer.state()
 
-    trainer.lie(torch.channels_last)
+    trainer.reorder(torch.channels_last)
 
     assert trainer.state().keys() == before.keys()
     assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.state().items())
@@ -285,13 +285,13 @@ def test_the_order_in_memory_changes_nothing_else(phase, make_trainer, make_batc
 def test_what_is_learnt_in_half_precision_is_what_the_weights_say(
     make_trainer, make_batch, monkeypatch
 ):
-    monkeypatch.setattr(layers, "LEAST_CHANNELS", 1)
-    monkeypatch.setattr(layers, "LEAST_PLACES", 1)
+    monkeypatch.setattr(winograd, "LEAST_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "LEAST_PLACES", 1)
     trainer = take_steps(make_trainer("one"), make_batch, 4)
     trainer.precision = Precision.BF16
     asked = []
-    kernels = layers._of_kernels
-    monkeypatch.setattr(layers, "_of_kernels", lambda weight: asked.append(1) or kernels(weight))
+    kernels = winograd._of_kernels
+    monkeypatch.setattr(winograd, "_of_kernels", lambda weight: asked.append(1) or kernels(weight))
     take_steps(trainer, make_batch, 4)
     assert asked
     views = make_batch(0)["b"]
