@@ -307,7 +307,8 @@ class _Run:
         self.trainings = list(trainings)
         self.left: list[tuple[Training, str | None]] = []
         """Those that went wrong beside others, and how: they go on by themselves."""
-        self.stack = Stack([training.trainer for training in trainings])
+        self.threads = torch.get_num_threads()
+        self.stack = self._stack()
         self.schedule = schedule
         self.hooks = trainings[0].hooks
         self.num_begun = len(trainings)
@@ -342,6 +343,9 @@ class _Run:
         finally:
             torch.set_num_threads(all_threads)
 
+    def _stack(self) -> Stack:
+        return Stack([training.trainer for training in self.trainings], self.threads)
+
     def _make_batch(self, step: int) -> Batch:
         return joined(training.make_batch(step) for training in self.trainings)
 
@@ -364,9 +368,12 @@ class _Run:
         measured = measure(alone, first_one.make_batch(alone.step), self.governor)
         self.stack.precision = alone.precision
         self.stack.memory_format = alone.memory_format
+        in_turn, seconds = num * measured.seconds_one, measured.seconds
+        if num > 1:  # They share the threads out.
+            seconds = in_turn / self.stack.num_lanes
         if self.governor is not None:
-            self.governor.measured(num * measured.seconds, num * measured.seconds_one)
-        self.seconds_per_step = num * min(measured.seconds, measured.seconds_one)
+            self.governor.measured(seconds, in_turn)
+        self.seconds_per_step = min(seconds, in_turn)
         first, in_all = self.stack.step, self._steps_in_all()
         self.snapshot_steps = _snapshot_steps(in_all)
         self.hooks.on_event(
@@ -431,7 +438,7 @@ class _Run:
         self.left += [(training, fault) for training, fault in pairs if fault]
         self.trainings = [training for training, fault in pairs if not fault]
         if self.trainings:
-            self.stack = Stack([training.trainer for training in self.trainings])
+            self.stack = self._stack()
         batches.forget()
 
     def _next_batch(self, batches: Prefetch) -> Batch:

@@ -237,6 +237,7 @@ def test_all_is_measured_again_if_the_threads_change_meanwhile(
 ):
     trainer, asked = make_trainer(), []
     trainer.precision = Precision.AUTO
+    stack = Stack([trainer])
     given = iter([4, 2, 2, 2, 2, 2])
     monkeypatch.setattr(torch, "get_num_threads", lambda: next(given))
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
@@ -244,7 +245,7 @@ def test_all_is_measured_again_if_the_threads_change_meanwhile(
         loop, "_step_time", lambda one, *_, **__: asked.append(one.precision) or 1.0
     )
 
-    measure(Stack([trainer]), make_batch(0))
+    measure(stack, make_batch(0))
 
     both = [Precision.FP32, Precision.BF16]
     assert asked == [*both, *both, Precision.FP32]  # and with one thread, in what was chosen
@@ -589,6 +590,24 @@ def test_examples_together_come_to_what_each_comes_to_alone(make_examples):
     assert planned.name == "example-0 and 2 more"
     assert [event.step for event in watches[0].of(StepDone)] == [1, 2, 3, 4, 5, 6]
     assert [len(watch.saves) for watch in watches] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 3 * 4.0), (2, 3 * 4.0 / 2), (8, 4.0)])
+def test_threads_that_share_examples_out_are_reckoned_with(
+    make_examples, monkeypatch, threads, expected
+):
+    watches, before = [Watch() for _ in range(3)], torch.get_num_threads()
+    together = make_examples(watches)
+    measured = loop.Measured(seconds=3.0, seconds_one=4.0)
+    monkeypatch.setattr(loop, "measure", lambda *_: measured)
+    monkeypatch.setattr(loop, "governor_for", lambda _: None)
+    torch.set_num_threads(threads)
+    try:
+        run(together, steps(1))
+    finally:
+        torch.set_num_threads(before)
+    [planned] = watches[0].of(TrainingPlanned)
+    assert planned.seconds_per_step == pytest.approx(expected)
 
 
 def test_each_is_told_its_own_losses_and_the_first_their_means(make_examples):

@@ -63,6 +63,49 @@ def test_each_comes_to_what_it_comes_to_alone(make, views, pull, cycle):
             torch.testing.assert_close(weights_of(one)[name], weight, atol=2e-4, rtol=1e-3)
 
 
+@pytest.fixture
+def use_threads():
+    """Set torch's number of threads for the length of a test."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2, NUM, 8])
+def test_threads_with_some_of_them_each_come_to_the_same(make, views, use_threads, threads):
+    alone = [make() for _ in range(NUM)]
+    together = Stack([make() for _ in range(NUM)], threads)
+    assert together.num_lanes == min(threads, NUM)
+    for step, in_use in enumerate(
+        [threads, 2 * threads, 1]
+    ):  # Others may want the cores meanwhile.
+        use_threads(in_use)
+        batches = [views(step, example) for example in range(NUM)]
+        expected = [one.do_step(batch, 1.0) for one, batch in zip(alone, batches, strict=True)]
+        actual = together.do_step(joined(batches), 1.0)
+        assert torch.get_num_threads() == in_use
+        for mine, theirs in zip(figures_of(actual), figures_of(expected), strict=True):
+            assert mine.losses == pytest.approx(theirs.losses, rel=1e-3)
+    for one, other in zip(together.trainers, alone, strict=True):
+        assert one.step == other.step == 3
+        for name, weight in weights_of(other).items():
+            torch.testing.assert_close(weights_of(one)[name], weight, atol=2e-4, rtol=1e-3)
+
+
+def test_all_threads_are_done_when_one_has_failed(make, views, use_threads, monkeypatch):
+    use_threads(2)
+    stack = Stack([make(), make()], 2)
+
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(stack.trainers[0], "change_weights", fail)
+    monkeypatch.setattr(stack.trainers[0], "do_step", fail)
+    with pytest.raises(MemoryError):
+        stack.do_step(joined([views(0, 0), views(0, 1)]), 1.0)
+    assert stack.trainers[1].step == 1
+
+
 def test_examples_learn_apart(make, views):
     stack = Stack([make() for _ in range(2)])
     begun = [weight.clone() for weight in stack.trainers[0].networks.encoder_a.parameters()]
