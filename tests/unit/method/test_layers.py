@@ -132,8 +132,9 @@ def wide(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [(6, 6), (18, 11), (10, 27)])
-def test_winograds_form_is_the_convolution(wide, size):
-    x = noise(1, 2, 8, *size, dtype=torch.float64)
+@pytest.mark.parametrize("num", [1, 2])
+def test_winograds_form_is_the_convolution(wide, num, size):
+    x = noise(1, num, 8, *size, dtype=torch.float64)
     wide.double()
     for actual, expected in zip(
         results(wide._filtered, wide, x), results(plain(wide), wide, x), strict=True
@@ -152,6 +153,17 @@ def test_bf16_takes_winograds_form_and_is_nearly_as_exact_as_torchs_own(wide, mo
     assert ours[0].dtype == torchs_own[0].dtype
     for one, other, truth in zip(ours, torchs_own, exact, strict=True):
         assert off(one, truth) < max(4 * off(other, truth), 0.02)
+
+
+def test_what_learns_alone_gets_the_gradient_that_it_gets_beside_the_other(wide):
+    x = noise(1, 2, 8, 18, 11, dtype=torch.float64).requires_grad_()
+    wide.double()
+    both = torch.autograd.grad(wide._filtered(x).square().sum(), [x, wide.weight])
+    [of_weight] = torch.autograd.grad(wide._filtered(x.detach()).square().sum(), [wide.weight])
+    wide.requires_grad_(False)
+    [of_x] = torch.autograd.grad(wide._filtered(x).square().sum(), [x])
+    assert torch.equal(of_x, both[0])
+    assert torch.equal(of_weight, both[1])
 
 
 @pytest.mark.parametrize("size", [(17, 18), (20, 17), (5, 5)])
