@@ -76,10 +76,8 @@ def test_threads_with_some_of_them_each_come_to_the_same(make, views, use_thread
     alone = [make() for _ in range(NUM)]
     together = Stack([make() for _ in range(NUM)], threads)
     assert together.num_lanes == min(threads, NUM)
-    for step, in_use in enumerate(
-        [threads, 2 * threads, 1]
-    ):  # Others may want the cores meanwhile.
-        use_threads(in_use)
+    for step, in_use in enumerate([threads, 2 * threads, 1]):
+        use_threads(in_use)  # Others may want the cores meanwhile.
         batches = [views(step, example) for example in range(NUM)]
         expected = [one.do_step(batch, 1.0) for one, batch in zip(alone, batches, strict=True)]
         actual = together.do_step(joined(batches), 1.0)
@@ -99,7 +97,6 @@ def test_all_threads_are_done_when_one_has_failed(make, views, use_threads, monk
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(stack.trainers[0], "change_weights", fail)
     monkeypatch.setattr(stack.trainers[0], "do_step", fail)
     with pytest.raises(MemoryError):
         stack.do_step(joined([views(0, 0), views(0, 1)]), 1.0)
