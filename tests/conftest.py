@@ -130,7 +130,7 @@ def make_batch():
 @pytest.fixture
 def make_trainer(tiny_network):
     """Build a fresh trainer of either phase on tiny networks."""
-    from ostcli.method.networks import build_networks
+    from ostcli.method.architecture import build_networks
     from ostcli.training.phases import PhaseOne, PhaseTwo
     from ostcli.training.trainer import Trainer
 

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ostcli.config import AdaptConfig, Look, Precision, PretrainConfig
 from ostcli.images.find import find_pictures
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
-from ostcli.method.networks import build_networks
+from ostcli.method.architecture import build_networks
 from ostcli.paper.scores import Scores, known_figures
 from ostcli.paper.tables import markdown_table, table_of_scores
 from ostcli.presets import adapt_preset, pretrain_preset

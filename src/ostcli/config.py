@@ -85,6 +85,15 @@ class Norm(StrEnum):
     """Not at all; the weights start at He et al.'s scale instead of the authors' 0.02."""
 
 
+class Distance(StrEnum):
+    """How far a reconstruction is from its picture: (1), (4) and (5)."""
+
+    ABSOLUTE = "absolute"
+    """The mean absolute difference: the paper, the authors' photo code."""
+    SQUARED = "squared"
+    """The mean squared difference: the authors' digit code."""
+
+
 class Reach(StrEnum):
     """Which weights the example's losses (4)–(6) may change: selective back-propagation."""
 
@@ -314,6 +323,8 @@ class ViewConfig(Config):
 class LossWeights(Config):
     """The factors of the losses; the α of the paper, relative to nothing else."""
 
+    distance: Distance = Distance.ABSOLUTE
+    """What (1), (4) and (5) measure. Authors: absolute, of digits squared."""
     weight_reconstruction_b: float = 10.0
     """L_REC_B, eq. (1). Authors: 10 in phase I, 1 in phase II. Ours: 10 in both (0004)."""
     weight_kl: float = 0.1
@@ -441,6 +452,8 @@ class AdaptConfig(Config):
     """Whether the folder's losses go on changing the shared layers. Authors: yes."""
     folder_learns: bool = True
     """Whether the folder's losses and D_B go on at all. Authors: yes (decision 0016)."""
+    discriminator_meets_example: bool = True
+    """Whether D_B, as long as it learns, learns from T_AB(x) too. Authors: yes."""
     random_light: float = 0.0
     """Strength of the random light in which the encoder sees the folder's views, as in phase I."""
     share_alike: float = 0.5

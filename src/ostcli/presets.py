@@ -1,6 +1,7 @@
 """Settings to start from: the authors', and ours for minutes on a laptop."""
 
 from dataclasses import replace
+from typing import Any
 
 from ostcli.config import (
     AdaptConfig,
@@ -34,9 +35,9 @@ STROKE_STEPS = 150
 """Steps of phase II by the patches of paintings, in `fast` (0028)."""
 COLOUR_RATE = 1.2e-3
 """Adam's rate by the patches of photographs (0037)."""
-OF_COLOURS = {"weight_patch_ab": 10.0}
+OF_COLOURS: dict[str, Any] = {"weight_patch_ab": 10.0}
 """Weights of a pull by patches (0016, 0025)."""
-OF_STROKES = {"weight_gram_ab": 40.0}
+OF_STROKES: dict[str, Any] = {"weight_gram_ab": 40.0}
 """The same where A has blocks of its own (0028)."""
 STROKE_RATE = 1e-3
 """Adam's rate where A has blocks of its own and learns strokes (0028)."""

@@ -16,7 +16,7 @@ from ostcli.config import (
     ViewConfig,
 )
 from ostcli.images.tensors import image_to_tensor
-from ostcli.method.networks import build_networks
+from ostcli.method.architecture import build_networks
 from ostcli.presets import adapt_preset
 from ostcli.training.batches import Views
 from ostcli.training.phases import PhaseOne, PhaseTwo

@@ -7,20 +7,31 @@ factors keep their meaning whatever the size of a picture.
 
 from torch import Tensor
 
+from ostcli.config import Distance
 from ostcli.method.networks import Latent
 
 
-def reconstruction_loss(reconstruction: Tensor, pictures: Tensor) -> Tensor:
+def reconstruction_loss(
+    reconstruction: Tensor, pictures: Tensor, distance: Distance = Distance.ABSOLUTE
+) -> Tensor:
     """Return ‖T(s) − s‖₁ per value: L_REC_B (1), L_REC_A (4) and L_cycle (5).
 
     Args:
         reconstruction: Shape (N, 3, H, W), range [-1, 1].
         pictures: Shape (N, 3, H, W), range [-1, 1].
+        distance: or its square, ‖T(s) − s‖₂² per value, as in the authors' digit code.
     """
-    return (reconstruction - pictures).abs().mean()
+    difference = reconstruction - pictures
+    match distance:
+        case Distance.ABSOLUTE:
+            return difference.abs().mean()
+        case Distance.SQUARED:
+            return difference.square().mean()
 
 
-def flat_error(pictures: Tensor, seen: Tensor | None = None) -> Tensor:
+def flat_error(
+    pictures: Tensor, seen: Tensor | None = None, distance: Distance = Distance.ABSOLUTE
+) -> Tensor:
     """Return the reconstruction loss if each picture came out as the mean colour that is seen.
 
     No loss of the paper: what a sound autoencoder beats.
@@ -28,9 +39,10 @@ def flat_error(pictures: Tensor, seen: Tensor | None = None) -> Tensor:
     Args:
         pictures: Shape (N, 3, H, W), range [-1, 1].
         seen: what the encoder sees of them, of that shape; the pictures themselves if None.
+        distance: as of `reconstruction_loss`.
     """
     seen = pictures if seen is None else seen
-    return reconstruction_loss(seen.mean((2, 3), keepdim=True), pictures)
+    return reconstruction_loss(seen.mean((2, 3), keepdim=True), pictures, distance)
 
 
 def kl_loss(latent: Latent) -> Tensor:

@@ -8,26 +8,18 @@ computed in it.
 """
 
 import copy
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostcli.config import Birth, LatentForm, NetworkConfig, Norm, Upsampling
+from ostcli.config import Birth, LatentForm
 from ostcli.method.colour import from_opponent
 from ostcli.method.detail import fine_detail
-from ostcli.method.layers import (
-    DoublingConv2d,
-    HalvingConv2d,
-    MirrorPad2d,
-    NarrowConv2d,
-)
 from ostcli.method.strokes import without_strokes
-from ostcli.method.winograd import WideConv2d
 
 
 class Code(NamedTuple):
@@ -100,26 +92,6 @@ class NetworkPath:
         return as_pictures(planes, _detail(seen, self.detail_radius))
 
 
-class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with instance norm, plus the input."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            MirrorPad2d(1),
-            WideConv2d(channels),
-            nn.InstanceNorm2d(channels),
-            nn.ReLU(),
-            MirrorPad2d(1),
-            WideConv2d(channels),
-            nn.InstanceNorm2d(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape (N, C, h, w) in and out."""
-        return x + self.body(x)  # type: ignore[no-any-return]
-
-
 class LatentHead(nn.Module):
     """Turn the encoder's features into a latent distribution.
 
@@ -143,13 +115,63 @@ class LatentHead(nn.Module):
         return Latent(mean=features.float(), log_variance=log_variance)
 
 
+class Architecture(Protocol):
+    """What the networks are built of: those for pictures, or the paper's for digits."""
+
+    @property
+    def swapped(self) -> "Architecture":
+        """The same with A and B in one another's place."""
+
+    @property
+    def width(self) -> int:
+        """Channels after the first layer."""
+
+    @property
+    def multiple(self) -> int:
+        """What height and width must be a multiple of, in pixels."""
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether a layer normalises the pictures of a batch together."""
+
+    @property
+    def detail_radius(self) -> int:
+        """Of the detail that goes past the latent, see `fine_detail`; 0 for none."""
+
+    def unshared_encoder(self) -> nn.Sequential:
+        """E_B^U: pictures (N, 3, H, W) to features."""
+
+    def shared_encoder(self) -> nn.Sequential:
+        """E^S: features to a latent, by a `LatentHead` at its end."""
+
+    def shared_decoder(self) -> nn.Sequential:
+        """G^S: points of the latent space to features."""
+
+    def unshared_decoder(self) -> nn.Sequential:
+        """G_B^U: features to what `as_pictures` takes."""
+
+    def discriminators(self) -> Sequence[nn.Module]:
+        """D_B at each of its scales, the picture's own first."""
+
+    def clones_for_a(
+        self, encoder_b: nn.Module, decoder_b: nn.Module
+    ) -> tuple[nn.Module, nn.Module]:
+        """E_A^U and G_A^U with the weights of B's."""
+
+    def draw_weights(self, part: nn.Module, generator: torch.Generator) -> None:
+        """Give an encoder or a decoder fresh weights."""
+
+    def draw_discriminator(self, part: nn.Module, generator: torch.Generator) -> None:
+        """Give a discriminator fresh weights."""
+
+
 class Networks(nn.Module):
     """Encoders, decoders and the discriminator, by the names of the paper.
 
     A's layers do not exist before phase II: see `add_domain_a`.
 
     Args:
-        config: the architecture.
+        architecture: builds the layers.
         generator: draws the weights; on the CPU.
     """
 
@@ -158,28 +180,26 @@ class Networks(nn.Module):
     stroke_filter_a: float
     """Strength of the filter through which E_A sees pictures (decision 0026)."""
 
-    def __init__(self, config: NetworkConfig, generator: torch.Generator) -> None:
+    def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__()
-        self.config = config
-        self.encoder_b = _unshared_encoder(config)
-        self.encoder_shared = _shared_encoder(config)
-        self.decoder_shared = _shared_decoder(config)
-        self.decoder_b = _unshared_decoder(config)
-        self.discriminator_b = _discriminator(config)
-        self.coarser_discriminators_b = nn.ModuleList(
-            _discriminator(config) for _ in range(1, config.discriminator_scales)
-        )
+        self.architecture = architecture
+        self.encoder_b = architecture.unshared_encoder()
+        self.encoder_shared = architecture.shared_encoder()
+        self.decoder_shared = architecture.shared_decoder()
+        self.decoder_b = architecture.unshared_decoder()
+        self.discriminator_b, *coarser = architecture.discriminators()
+        self.coarser_discriminators_b = nn.ModuleList(coarser)
         self.encoder_a = None
         self.decoder_a = None
         self.stroke_filter_a = 0.0
-        _draw_weights(self, config.norm, generator)
+        architecture.draw_weights(self, generator)
         for discriminator in (self.discriminator_b, self.coarser_discriminators_b):
-            _draw_weights(discriminator, config.discriminator_norm, generator)
+            architecture.draw_discriminator(discriminator, generator)
 
     @property
     def multiple(self) -> int:
         """What height and width must be a multiple of, in pixels."""
-        return 1 << self.config.num_stages
+        return self.architecture.multiple
 
     def add_domain_a(
         self, birth: Birth, generator: torch.Generator, *, stroke_filter: float = 0.0
@@ -193,12 +213,13 @@ class Networks(nn.Module):
 
         Source: the paper's text says clones; the authors' photo code starts from random weights.
         """
-        self.encoder_a = copy.deepcopy(self.encoder_b)
-        self.decoder_a = copy.deepcopy(self.decoder_b)
+        self.encoder_a, self.decoder_a = self.architecture.clones_for_a(
+            self.encoder_b, self.decoder_b
+        )
         self.stroke_filter_a = stroke_filter
         if birth is Birth.RANDOM:
-            _draw_weights(self.encoder_a, self.config.norm, generator)
-            _draw_weights(self.decoder_a, self.config.norm, generator)
+            self.architecture.draw_weights(self.encoder_a, generator)
+            self.architecture.draw_weights(self.decoder_a, generator)
 
     def encode_a(self, pictures: Tensor) -> Latent:
         """E^S(E_A^U(s)): pictures (N, 3, H, W) to a latent (N, C, h, w)."""
@@ -229,7 +250,7 @@ class Networks(nn.Module):
 
     def _encode(self, unshared: nn.Module, pictures: Tensor) -> Latent:
         latent: Latent = self.encoder_shared(unshared(pictures))
-        return replace(latent, detail=_detail(pictures, self.config.detail_radius))
+        return replace(latent, detail=_detail(pictures, self.architecture.detail_radius))
 
     def score_b(self, pictures: Tensor) -> Tensor:
         """D_B(s): pictures (N, 3, H, W) to a score for each patch at each scale, (N, S, h', w').
@@ -245,6 +266,17 @@ class Networks(nn.Module):
             coarse = discriminator(pictures).float()
             scores.append(F.interpolate(coarse, size=scores[0].shape[2:]))
         return torch.cat(scores, dim=1)
+
+    def score_both(self, real: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
+        """D_B of real and of made pictures, in one pass unless a batch is normalised as a whole.
+
+        Args:
+            real, made: as many of each. Shape (N, 3, H, W).
+        """
+        if self.architecture.batch_norm:
+            return self.score_b(real), self.score_b(made)
+        scores_real, scores_made = self.score_b(torch.cat([real, made])).chunk(2)
+        return scores_real, scores_made
 
     @property
     def reconstruct_bb(self) -> NetworkPath:
@@ -281,7 +313,7 @@ class Networks(nn.Module):
         return NetworkPath(
             layers=(*encoder, *features, *self.decoder_shared, *decoder),
             stroke_filter=stroke_filter,
-            detail_radius=self.config.detail_radius,
+            detail_radius=self.architecture.detail_radius,
         )
 
 
@@ -339,138 +371,3 @@ def side_by_side(networks: Sequence[Networks]) -> Networks:
     joined.encoder_a = _Each(one.encoder_a for one in networks)
     joined.decoder_a = _Each(one.decoder_a for one in networks)
     return joined
-
-
-def build_networks(
-    config: NetworkConfig, *, seed: int = 0, with_domain_a: bool = False
-) -> Networks:
-    """Build the networks on the CPU, weights drawn from the seed.
-
-    Args:
-        config: the architecture.
-        seed: of the weights.
-        with_domain_a: build A's layers too, as an adaptation has them.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    networks = Networks(config, generator)
-    if with_domain_a:
-        networks.add_domain_a(Birth.CLONE, generator)
-    return networks
-
-
-def _first_layer(config: NetworkConfig) -> list[nn.Module]:
-    return [
-        MirrorPad2d(3),
-        nn.Conv2d(3, config.width, 7),
-        _norm(config.width, config.norm),
-        nn.ReLU(),
-    ]
-
-
-def _last_layer(config: NetworkConfig) -> list[nn.Module]:
-    planes = 6 if config.detail_radius else 3
-    return [MirrorPad2d(3), NarrowConv2d(config.width, planes, 7)]
-
-
-def _norm(channels: int, form: Norm) -> nn.Module:
-    match form:
-        case Norm.INSTANCE:
-            return nn.InstanceNorm2d(channels)
-        case Norm.LAYER:
-            return nn.GroupNorm(1, channels, affine=False)
-        case Norm.NONE:
-            return nn.Identity()
-
-
-def _down(channels: int, config: NetworkConfig) -> list[nn.Module]:
-    return [
-        HalvingConv2d(channels, config.padding),
-        _norm(2 * channels, config.norm),
-        nn.ReLU(),
-    ]
-
-
-def _up(channels: int, config: NetworkConfig) -> list[nn.Module]:
-    doubling: list[nn.Module]
-    if config.upsampling is Upsampling.TRANSPOSED:
-        doubling = [
-            nn.ConvTranspose2d(2 * channels, channels, 3, stride=2, padding=1, output_padding=1)
-        ]
-    else:  # Weights are stored by the number of their layer, of which there were three here once.
-        doubling = [nn.Identity(), nn.Identity(), DoublingConv2d(2 * channels, channels)]
-    return [*doubling, _norm(channels, config.norm), nn.ReLU()]
-
-
-def _latent_channels(config: NetworkConfig) -> int:
-    return config.width << config.num_stages
-
-
-def _blocks(number: int, config: NetworkConfig) -> list[nn.Module]:
-    return [ResidualBlock(_latent_channels(config)) for _ in range(number)]
-
-
-def _stage_channels(config: NetworkConfig, stages: range) -> list[int]:
-    """Return the channels on the picture's side of each of these stages."""
-    return [config.width * 2**stage for stage in stages]
-
-
-def _unshared_encoder(config: NetworkConfig) -> nn.Sequential:
-    layers = _first_layer(config)
-    for channels in _stage_channels(config, range(config.unshared_stages)):
-        layers += _down(channels, config)
-    layers += _blocks(config.unshared_blocks, config)
-    return nn.Sequential(*layers)
-
-
-def _shared_encoder(config: NetworkConfig) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in _stage_channels(config, range(config.unshared_stages, config.num_stages)):
-        layers += _down(channels, config)
-    layers += _blocks(config.num_blocks - config.unshared_blocks, config)
-    return nn.Sequential(*layers, LatentHead(_latent_channels(config), config.latent))
-
-
-def _shared_decoder(config: NetworkConfig) -> nn.Sequential:
-    layers = _blocks(config.num_blocks - config.unshared_blocks, config)
-    stages = range(config.unshared_stages, config.num_stages)
-    for channels in reversed(_stage_channels(config, stages)):
-        layers += _up(channels, config)
-    return nn.Sequential(*layers)
-
-
-def _unshared_decoder(config: NetworkConfig) -> nn.Sequential:
-    layers = _blocks(config.unshared_blocks, config)
-    for channels in reversed(_stage_channels(config, range(config.unshared_stages))):
-        layers += _up(channels, config)
-    return nn.Sequential(*layers, *_last_layer(config))
-
-
-def _discriminator(config: NetworkConfig) -> nn.Sequential:
-    """D_B at one scale, a PatchGAN: (N, 3, H, W) to a score for each patch, (N, 1, h, w)."""
-    channels = config.discriminator_width
-    layers: list[nn.Module] = [nn.Conv2d(3, channels, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-    for layer in range(1, config.discriminator_layers + 1):
-        wider = config.discriminator_width * min(2**layer, 8)
-        stride = 2 if layer < config.discriminator_layers else 1
-        layers += [
-            nn.Conv2d(channels, wider, 4, stride=stride, padding=1),
-            _norm(wider, config.discriminator_norm),
-            nn.LeakyReLU(0.2),
-        ]
-        channels = wider
-    return nn.Sequential(*layers, nn.Conv2d(channels, 1, 4, padding=1))
-
-
-@torch.no_grad()
-def _draw_weights(module: nn.Module, norm: Norm, generator: torch.Generator) -> None:
-    """Draw weights from N(0, 0.02), or where no norm follows, at the scale that keeps variance.
-
-    Source: authors' code; He et al. 2015.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-            values_in = layer.weight[0].numel()
-            spread = math.sqrt(2 / values_in) if norm is Norm.NONE else 0.02
-            layer.weight.normal_(0.0, spread, generator=generator)
-            if layer.bias is not None:
-                layer.bias.zero_()

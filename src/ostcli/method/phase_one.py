@@ -61,24 +61,23 @@ def phase_one_step(
     latent_b = networks.encode_b(seen_b)
     recon_bb = networks.decode_b(latent_b.sample(generator))
 
-    rec_b = reconstruction_loss(recon_bb, x_b)  # (1)
-    kl_b = kl_loss(latent_b)  # (2)
-    gan_b = adversarial_loss(networks.score_b(recon_bb))  # (3)
+    losses = {
+        "rec_b": reconstruction_loss(recon_bb, x_b, weights.distance),  # (1)
+        "kl_b": kl_loss(latent_b),  # (2)
+    }
+    folder = weights.weight_reconstruction_b * losses["rec_b"] + weights.weight_kl * losses["kl_b"]
+    if weights.weight_adversarial_b:
+        losses["gan_b"] = adversarial_loss(networks.score_b(recon_bb))  # (3)
+        folder = folder + weights.weight_adversarial_b * losses["gan_b"]
 
     old_bb = pool_bb.exchange(recon_bb.detach(), generator)
-    scores_b, scores_old = networks.score_b(torch.cat([x_b, old_bb])).chunk(2)
+    scores_b, scores_old = networks.score_both(x_b, old_bb)
     dis_b = discriminator_loss(scores_b, scores_old)
-
-    folder = (
-        weights.weight_reconstruction_b * rec_b
-        + weights.weight_kl * kl_b
-        + weights.weight_adversarial_b * gan_b
-    )
     return StepRecord(
-        losses={"rec_b": rec_b, "kl_b": kl_b, "gan_b": gan_b, "dis_b": dis_b},
+        losses={**losses, "dis_b": dis_b},
         totals={FOLDER: folder, DISCRIMINATOR: dis_b},
         pictures={"x_b": x_b, "recon_bb": recon_bb},
         scores_b=scores_b,
         latent_spread=latent_b.mean.std(),
-        flat_error=flat_error(x_b, seen_b),
+        flat_error=flat_error(x_b, seen_b, weights.distance),
     )

@@ -69,6 +69,7 @@ def phase_two_step(
     generator: torch.Generator,
     cycle: Cycle = Cycle.ONE_WAY,
     folder_learns: bool = True,
+    discriminator_meets_example: bool = True,
     random_light: float = 0.0,
     share_alike: float = 1.0,
 ) -> StepRecord:
@@ -86,6 +87,7 @@ def phase_two_step(
             compared; on the CPU.
         cycle: which ways round; the paper goes one way, the others are rows of Table 1.
         folder_learns: whether (1)–(3) and D_B's loss are computed; see `phase_two_table`.
+        discriminator_meets_example: whether D_B's loss has translations of the example in it.
         random_light: strength of the light in which E_B sees the folder's views for (1)–(3).
         share_alike: share of the folder's views, those most like the example, whose patches count.
 
@@ -104,18 +106,21 @@ def phase_two_step(
         random_light=random_light,
     )
     [example] = settings.steps(networks, x_a, x_b, 1, generator)
+    both = replace(
+        folder,
+        losses={**folder.losses, **example.losses},
+        totals={**folder.totals, **example.totals},
+        pictures={**folder.pictures, **example.pictures},
+    )
+    if not discriminator_meets_example:
+        return both
     assert folder.scores_b is not None
     old_ab = pool_ab.exchange(example.pictures["trans_ab"].detach(), generator)
     dis_ab = discriminator_loss(folder.scores_b, networks.score_b(old_ab))
     return replace(
-        folder,
-        losses={**folder.losses, **example.losses, "dis_ab": dis_ab},
-        totals={
-            EXAMPLE: example.totals[EXAMPLE],
-            FOLDER: folder.totals[FOLDER],
-            DISCRIMINATOR: folder.totals[DISCRIMINATOR] + dis_ab,
-        },
-        pictures={**folder.pictures, **example.pictures},
+        both,
+        losses={**both.losses, "dis_ab": dis_ab},
+        totals={**both.totals, DISCRIMINATOR: both.totals[DISCRIMINATOR] + dis_ab},
     )
 
 
@@ -206,13 +211,16 @@ class _OfExample:
         generator: torch.Generator,
     ) -> StepRecord:
         weights, x_a, trans_ab = self.weights, pictures["x_a"], pictures["trans_ab"]
-        losses = {"rec_a": reconstruction_loss(pictures["recon_aa"], x_a)}  # (4)
+        distance = weights.distance
+        losses = {"rec_a": reconstruction_loss(pictures["recon_aa"], x_a, distance)}  # (4)
         total = weights.weight_reconstruction_a * losses["rec_a"]
         if self.cycle is not Cycle.NONE:
-            losses["cycle_a"] = reconstruction_loss(pictures["cycle_aba"], x_a)  # (5)
+            losses["cycle_a"] = reconstruction_loss(pictures["cycle_aba"], x_a, distance)  # (5)
             total = total + weights.weight_cycle * losses["cycle_a"]
         if self.cycle is Cycle.TWO_WAY:
-            losses["cycle_b"] = reconstruction_loss(pictures["cycle_bab"], pictures["x_b"])
+            losses["cycle_b"] = reconstruction_loss(
+                pictures["cycle_bab"], pictures["x_b"], distance
+            )
             total = total + weights.weight_cycle * losses["cycle_b"]
         if self.is_scored or weights.weight_adversarial_ab:
             losses["gan_ab"] = adversarial_loss(networks.score_b(trans_ab))  # (6)
@@ -231,5 +239,5 @@ class _OfExample:
             pictures=pictures,
             scores_b=None,
             latent_spread=mean_a.std(),
-            flat_error=flat_error(x_a),
+            flat_error=flat_error(x_a, distance=distance),
         )

@@ -23,9 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ostcli.method.architecture import ResidualBlock
 from ostcli.method.detail import fine_detail
 from ostcli.method.layers import DoublingConv2d
-from ostcli.method.networks import NetworkPath, ResidualBlock, as_pictures
+from ostcli.method.networks import NetworkPath, as_pictures
 from ostcli.method.strokes import RADIUS, without_strokes
 
 Area = tuple[slice, slice]

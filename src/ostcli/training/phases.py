@@ -1,17 +1,18 @@
 """The two phases as the loop sees them: a table of gradients and a step."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch import nn
 
-from ostcli.config import AdaptConfig, PretrainConfig
+from ostcli.config import AdaptConfig, LossWeights, PretrainConfig, Reach
 from ostcli.method.networks import Networks
 from ostcli.method.phase_one import phase_one_step, phase_one_table
 from ostcli.method.phase_two import phase_two_step, phase_two_steps, phase_two_table
 from ostcli.method.pool import HistoryPool
-from ostcli.method.record import EXAMPLE, StepRecord, Table
+from ostcli.method.record import DISCRIMINATOR, EXAMPLE, StepRecord, Table
 from ostcli.training.batches import Batch
 
 
@@ -36,13 +37,15 @@ class Phase(Protocol):
 class PhaseOne:
     """Phase I with its settings and its history."""
 
-    config: PretrainConfig
+    weights: LossWeights
+    random_light: float
     pools: Mapping[str, HistoryPool]
 
     @classmethod
     def begin(cls, config: PretrainConfig) -> "PhaseOne":
         """Start with an empty history."""
-        return cls(config, {"bb": HistoryPool(config.optim.pool_size)})
+        pools = {"bb": HistoryPool(config.optim.pool_size)}
+        return cls(config.weights, config.random_light, pools)
 
     def table(self, networks: Networks) -> Table:
         """Return which total reaches which weights."""
@@ -57,10 +60,10 @@ class PhaseOne:
         return phase_one_step(
             networks,
             batch["b"],
-            weights=self.config.weights,
+            weights=self.weights,
             pool_bb=self.pools["bb"],
             generator=generator,
-            random_light=self.config.random_light,
+            random_light=self.random_light,
         )
 
 
@@ -101,9 +104,26 @@ class PhaseTwo:
             generator=generator,
             cycle=self.config.cycle,
             folder_learns=self.config.folder_learns,
+            discriminator_meets_example=self.config.discriminator_meets_example,
             random_light=self.config.random_light,
             share_alike=self.config.share_alike,
         )
+
+    def of_example(self, networks: Networks) -> Sequence[nn.Parameter]:
+        """Return the weights whose course depends on the example.
+
+        A's, and those that its losses reach; by way of a D_B that meets the example, or of a layer
+        that it reaches, all that learns from these.
+        """
+        table, config = self.table(networks), self.config
+        example = list(table[EXAMPLE])
+        if not config.folder_learns:
+            return example
+        meets = config.discriminator_meets_example
+        reaches_folder = config.reach is not Reach.DOMAIN_A
+        if reaches_folder or (meets and config.weights.weight_adversarial_b):
+            return [weight for row in table.values() for weight in row]
+        return [*example, *table[DISCRIMINATOR]] if meets else example
 
     def run_together(
         self, networks: Networks, batch: Batch, num_examples: int, generator: torch.Generator

@@ -101,7 +101,7 @@ class Trainer:
 
     def chance(self) -> torch.Generator:
         """Return what draws the chance of the next step: it comes from the seed and the step."""
-        return torch.Generator().manual_seed(_mix(self.seed, self.step))
+        return chance_of(self.seed, self.step)
 
     def change_weights(self, gradients: Mapping[str, Gradients], rate: float) -> None:
         """Step all weights, and with that be one step further.
@@ -205,9 +205,10 @@ def _warm_average(optim: OptimConfig) -> Callable[..., None]:
     return update
 
 
-def _mix(seed: int, step: int) -> int:
-    """Return a seed for one step; distinct for every pair in practice."""
-    return (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 1) % 2**63
+def chance_of(seed: int, step: int) -> torch.Generator:
+    """Return what draws the chance of one step; another for every pair in practice."""
+    mixed = (seed * 0x9E3779B97F4A7C15 + step * 0xBF58476D1CE4E5B9 + 1) % 2**63
+    return torch.Generator().manual_seed(mixed)
 
 
 def _prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -16,7 +16,8 @@ from ostcli.images.folder import PictureFolder, open_folder, spread
 from ostcli.images.keepsake import make_keepsake
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.images.texture import PAINTING, PHOTO_GAP_LIMIT, PHOTOGRAPH
-from ostcli.method.networks import Networks, build_networks
+from ostcli.method.architecture import build_networks
+from ostcli.method.networks import Networks
 from ostcli.presets import pretrain_preset
 from ostcli.store.library import Library, store_root
 from ostcli.store.manifest import Manifest, check_name, slug

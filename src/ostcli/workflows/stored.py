@@ -20,8 +20,9 @@ from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.images.find import FoundPicture
 from ostcli.images.folder import open_folder
 from ostcli.images.keepsake import bytes_of_tensor, open_keepsake
+from ostcli.method.architecture import build_networks
 from ostcli.method.augment import Pictures
-from ostcli.method.networks import Networks, build_networks
+from ostcli.method.networks import Networks
 from ostcli.store.exchange import import_file
 from ostcli.store.generation import StoredModel
 from ostcli.store.library import Library

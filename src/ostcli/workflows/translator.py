@@ -136,7 +136,7 @@ class Translator:
         """
         padded = [_pad(image, self._networks.multiple) for image in images]
         size, num_pixels = images[0].size, padded[0].width * padded[0].height
-        whole = BYTES_PER_VALUE * self._networks.config.width * num_pixels * len(images)
+        whole = BYTES_PER_VALUE * self._networks.architecture.width * num_pixels * len(images)
         if whole <= self._memory_for_whole:
             try:
                 return self._whole_ones(padded, size)

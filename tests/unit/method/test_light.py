@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from ostcli.config import AdaptConfig, LossWeights, PretrainConfig
+from ostcli.method.architecture import build_networks
 from ostcli.method.colour import from_opponent, to_opponent
 from ostcli.method.detail import fine_detail
 from ostcli.method.light import under_random_light
 from ostcli.method.losses import flat_error
-from ostcli.method.networks import build_networks
 from ostcli.method.phase_one import phase_one_step
 from ostcli.method.pool import HistoryPool
 from ostcli.training.phases import PhaseOne, PhaseTwo

@@ -15,15 +15,10 @@ from ostcli.config import (
     Preset,
     Upsampling,
 )
+from ostcli.method.architecture import ResidualBlock, build_networks
 from ostcli.method.colour import from_opponent
 from ostcli.method.detail import fine_detail
-from ostcli.method.networks import (
-    Code,
-    Latent,
-    LatentHead,
-    ResidualBlock,
-    build_networks,
-)
+from ostcli.method.networks import Code, Latent, LatentHead
 from ostcli.presets import pretrain_preset
 
 AUTHORS = pretrain_preset(Preset.PAPER).network

@@ -10,7 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ostcli.config import Look, NetworkConfig, Norm, Preset
 from ostcli.method import tiles
-from ostcli.method.networks import NetworkPath, build_networks
+from ostcli.method.architecture import build_networks
+from ostcli.method.networks import NetworkPath
 from ostcli.method.tiles import Source, translate_in_tiles
 from ostcli.presets import pretrain_preset
 

@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ostcli.config import Birth, Look, Preset
-from ostcli.method.networks import build_networks
+from ostcli.method.architecture import build_networks
 from ostcli.paper.authors import Authors
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.training.phases import PhaseOne, PhaseTwo

@@ -10,7 +10,8 @@ from PIL import Image
 from ostcli.config import Direction, Finish, Precision, Preset, ViewConfig
 from ostcli.errors import UsageError
 from ostcli.events import Collected, Note
-from ostcli.method.networks import NetworkPath, build_networks
+from ostcli.method.architecture import build_networks
+from ostcli.method.networks import NetworkPath
 from ostcli.presets import pretrain_preset
 from ostcli.workflows import translator as module
 from ostcli.workflows.translator import SMALLEST, Translator, path_to, view_of

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ostcli.config import AdaptConfig, Birth, Look, Precision, Preset, PretrainConfig
 from ostcli.images.scenes import Season, draw_folder
 from ostcli.images.tensors import image_to_tensor
-from ostcli.method.networks import build_networks
+from ostcli.method.architecture import build_networks
 from ostcli.paper.authors import Authors
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.training.batches import Batch

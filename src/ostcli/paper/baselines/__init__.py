@@ -1,0 +1,1 @@
+"""What the paper holds itself against: UNIT and CycleGAN, on the same networks."""

@@ -1,0 +1,81 @@
+"""What translated digits come to: accuracy, balanced accuracy, realism, each with its interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ostcli.paper.digits.classify import Classifier
+from ostcli.paper.digits.controls import in_colours
+from ostcli.paper.digits.data import Digits
+from ostcli.paper.intervals import Estimate, average, balanced_share, share
+
+OF_B = 1
+"""The class of B for a classifier of domains; A's is 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitScores:
+    """The figures of one row."""
+
+    accuracy: Estimate
+    """Share of outputs that a classifier of B's digits takes for the digit that x is."""
+    balanced: Estimate
+    """The mean of that over the ten digits: SVHN's labels are uneven."""
+    realism: Estimate
+    """Share of outputs that a classifier of domains takes for B's."""
+    num_runs: int
+    num_own: int
+    """Pictures of A that a run has."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Two classifiers that have seen real digits only.
+
+    Args:
+        digits: of B.
+        domains: between A's pictures, in B's colours, and B's.
+    """
+
+    digits: Classifier
+    domains: Classifier
+
+    def score(self, made: Tensor, labels: Tensor) -> DigitScores:
+        """Score the translations of some runs.
+
+        Args:
+            made: T_AB of each run's pictures. Shape (K, n, C, 32, 32), range [-1, 1].
+            labels: of the pictures. Shape (K, n).
+        """
+        num_runs, num_own = labels.shape
+        pictures, of_all = made.flatten(0, 1), labels.flatten()
+        right = self.digits.guesses(pictures) == of_all
+        real = self.domains.guesses(pictures) == OF_B
+        return DigitScores(
+            accuracy=_estimate(right, num_own),
+            balanced=balanced_share(right.tolist(), of_all.tolist()),
+            realism=_estimate(real, num_own),
+            num_runs=num_runs,
+            num_own=num_own,
+        )
+
+
+def two_domains(domain_a: Digits, domain_b: Digits) -> Digits:
+    """Return pictures of both domains, in B's colours, labelled by their domain."""
+    in_b = (in_colours(domain_a.pictures, domain_b.colours) + 1) * 127.5
+    return Digits(
+        torch.cat([in_b.round().byte(), domain_b.images]),
+        torch.tensor([1 - OF_B, OF_B]).repeat_interleave(
+            torch.tensor([len(domain_a), len(domain_b)])
+        ),
+    )
+
+
+def _estimate(trials: Tensor, num_own: int) -> Estimate:
+    """Return the share that came right; of runs with several pictures, of which only runs count."""
+    if num_own == 1:
+        return share(trials.tolist())
+    of_runs: Sequence[float] = trials.view(-1, num_own).float().mean(1).tolist()
+    return average(of_runs)

@@ -1,0 +1,151 @@
+"""The trainings of digits: phase I once, and many adaptations or baselines together.
+
+Legend: K runs, n pictures of A that a run has, N views in a step, C colours.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ostcli.config import OptimConfig, Precision
+from ostcli.method.networks import Networks
+from ostcli.method.pool import HistoryPool
+from ostcli.paper.digits.data import Digits, as_values
+from ostcli.paper.digits.layers import DigitLayers
+from ostcli.paper.digits.settings import PRETRAIN_OPTIM, PRETRAIN_WEIGHTS
+from ostcli.training.phases import PhaseOne
+from ostcli.training.runs import PhaseOfRuns, Runs
+from ostcli.training.schedule import Schedule
+from ostcli.training.trainer import Trainer, chance_of
+
+OnStep = Callable[[int, int], None]
+"""Told after each step: steps done, steps in all."""
+
+
+def ignore_steps(step: int, num_steps: int) -> None:
+    """Listen to nothing."""
+
+
+N = TypeVar("N", bound=nn.Module)
+
+
+def pretrain(
+    folder: Digits,
+    layers: DigitLayers,
+    *,
+    steps: int,
+    seed: int,
+    augment: bool = True,
+    precision: Precision = Precision.FP32,
+    on_step: OnStep = ignore_steps,
+) -> Networks:
+    """Train phase I on B's digits.
+
+    Args:
+        folder: B's training pictures.
+        layers: the architecture.
+        steps: of batches of 64. Authors: 10,000.
+        seed: of the weights and of all chance.
+        augment: whether half of the views are mirrored.
+        precision: FP32 or BF16.
+        on_step: told of each step.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    networks = Networks(layers, generator)
+    phase = PhaseOne(PRETRAIN_WEIGHTS, 0.0, {"bb": HistoryPool(PRETRAIN_OPTIM.pool_size)})
+    trainer = Trainer(networks, phase, PRETRAIN_OPTIM, seed=seed, precision=precision)
+    trainer.reorder(torch.channels_last)
+    schedule = _schedule(PRETRAIN_OPTIM, steps)
+    for step in range(steps):
+        chance = chance_of(seed + 1, step)
+        views = _drawn(folder.images, PRETRAIN_OPTIM.batch_size, augment, chance)
+        trainer.do_step({"b": views}, schedule.rate(step, 0.0))
+        on_step(step + 1, steps)
+    return trainer.networks_for_use()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long each run lasts, and on how much at once."""
+
+    steps: int
+    views_of_b: int = 1
+    """Of the folder, in one step. Authors: 1."""
+    views_of_a: int = 1
+    """Of each run's own pictures, in one step."""
+
+
+def train_many(
+    begin: N,
+    phase: PhaseOfRuns[N],
+    path: Callable[[N, Tensor], Tensor],
+    examples: Tensor,
+    folder: Digits,
+    optim: OptimConfig,
+    budget: Budget,
+    *,
+    augment: bool,
+    seed: int,
+    looks: Sequence[int] = (),
+    on_step: OnStep = ignore_steps,
+) -> Mapping[int, Tensor]:
+    """Train runs of one kind together, each on pictures of its own, and translate these.
+
+    Args:
+        begin: the networks that every run begins from.
+        phase: one run's losses.
+        path: T_AB.
+        examples: the pictures that a run has. Shape (K, n, C, 32, 32), uint8.
+        folder: B's training pictures.
+        optim: rates and decays.
+        budget: steps, and views in a step.
+        augment: whether half of the views are mirrored.
+        seed: of all chance.
+        looks: the steps after which the pictures are translated; the last one is always.
+        on_step: told of each step.
+
+    Returns:
+        T_AB of each run's own pictures, by step. Shape (K, n, C of B, 32, 32), range [-1, 1].
+    """
+    runs = Runs(begin, phase, optim, len(examples), seed=seed)
+    schedule = _schedule(optim, budget.steps)
+    made = {0: runs.translate(path, as_values(examples))} if 0 in looks else {}
+    for step in range(budget.steps):
+        chance = chance_of(seed + 1, step)
+        x_b = _drawn(folder.images, budget.views_of_b, augment, chance)
+        x_a = _drawn_each(examples, budget.views_of_a, augment, chance)
+        runs.do_step({"a": x_a, "b": x_b}, schedule.rate(step, 0.0))
+        if runs.step in {*looks, budget.steps}:
+            made[runs.step] = runs.translate(path, as_values(examples))
+        on_step(runs.step, budget.steps)
+    return made
+
+
+def _schedule(optim: OptimConfig, steps: int) -> Schedule:
+    return Schedule(num_steps=steps, seconds=None, decay_share=optim.decay_share)
+
+
+def _drawn(images: Tensor, number: int, augment: bool, chance: torch.Generator) -> Tensor:
+    """Draw views of a set: P(Λ). Shape (N, C, 32, 32), range [-1, 1]."""
+    which = torch.randint(len(images), (number,), generator=chance)
+    return _mirrored(as_values(images[which]), chance) if augment else as_values(images[which])
+
+
+def _drawn_each(images: Tensor, number: int, augment: bool, chance: torch.Generator) -> Tensor:
+    """Draw views of each run's own pictures: P(x). Shape (K, N, C, 32, 32), range [-1, 1]."""
+    num_runs, num_own = images.shape[:2]
+    which = torch.randint(num_own, (num_runs, number), generator=chance)
+    views = as_values(images[torch.arange(num_runs)[:, None], which])
+    return _mirrored(views.flatten(0, 1), chance).view_as(views) if augment else views
+
+
+def _mirrored(views: Tensor, chance: torch.Generator) -> Tensor:
+    """Mirror half of the views. Shape (N, C, 32, 32).
+
+    The authors turn digits by up to 0.1° as well, which by nearest neighbour moves no pixel.
+    """
+    turned = torch.rand(len(views), generator=chance) < 0.5
+    return torch.where(turned[:, None, None, None], views.flip(-1), views)

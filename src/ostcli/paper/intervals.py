@@ -1,0 +1,70 @@
+"""Shares with their 95 % intervals: how far a table's figure can be trusted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import NormalDist, mean, stdev
+
+Z = NormalDist().inv_cdf(0.975)
+"""Of a 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with the interval that holds the true one in 95 of 100 experiments."""
+
+    value: float
+    low: float
+    high: float
+
+
+def share(right: Sequence[bool]) -> Estimate:
+    """Return how many of some independent trials came right, 0 to 1.
+
+    Args:
+        right: one for each trial, at least one.
+
+    Source: Wilson 1927, the score interval.
+    """
+    number = len(right)
+    value = sum(right) / number
+    centre = (value + Z * Z / (2 * number)) / (1 + Z * Z / number)
+    reach = (Z * sqrt(value * (1 - value) / number + Z * Z / (4 * number * number))) / (
+        1 + Z * Z / number
+    )
+    return Estimate(value, max(0.0, centre - reach), min(1.0, centre + reach))
+
+
+def balanced_share(right: Sequence[bool], labels: Sequence[int]) -> Estimate:
+    """Return the mean over labels of the share that came right: no label counts for more.
+
+    Args:
+        right: one for each trial.
+        labels: of the trials, in their order; those that do not occur are left out.
+
+    Source: Agresti & Coull 1998 for each label's variance: its own share would give a label of
+    which all came out alike none.
+    """
+    of_label: dict[int, list[bool]] = {}
+    for label, one in zip(labels, right, strict=True):
+        of_label.setdefault(label, []).append(one)
+    parts = list(of_label.values())
+    value = mean(sum(part) / len(part) for part in parts)
+    variance = 0.0
+    for part in parts:
+        number = len(part) + 4
+        adjusted = (sum(part) + 2) / number
+        variance += adjusted * (1 - adjusted) / number
+    reach = Z * sqrt(variance) / len(parts)
+    return Estimate(value, max(0.0, value - reach), min(1.0, value + reach))
+
+
+def average(values: Sequence[float]) -> Estimate:
+    """Return the mean of some independent figures; a single one has no interval.
+
+    Args:
+        values: at least one.
+    """
+    value = mean(values)
+    reach = Z * stdev(values) / sqrt(len(values)) if len(values) > 1 else 0.0
+    return Estimate(value, value - reach, value + reach)

@@ -1,0 +1,153 @@
+"""Many independent trainings at once, each with an example of its own.
+
+Legend: K runs, N views of each domain in a step, C colours.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from ostcli.config import OptimConfig
+from ostcli.method.record import StepRecord, Table
+from ostcli.training.adam import Adam
+from ostcli.training.batches import Batch
+from ostcli.training.trainer import chance_of
+
+N = TypeVar("N", bound=nn.Module)
+N_contra = TypeVar("N_contra", bound=nn.Module, contravariant=True)
+
+
+class PhaseOfRuns(Protocol[N_contra]):
+    """What runs need to know of the training that each of them is."""
+
+    def table(self, networks: N_contra, /) -> Table:
+        """Return which total reaches which weights."""
+
+    def of_example(self, networks: N_contra, /) -> Sequence[nn.Parameter]:
+        """Return the weights whose course depends on the example."""
+
+    def rate_of(self, total: str, /) -> float:
+        """Return the rate of the weights that a total changes, by the learning rate."""
+
+    def run(self, networks: N_contra, batch: Batch, generator: torch.Generator, /) -> StepRecord:
+        """Return the losses of one step; change no weight."""
+
+
+class Runs(Generic[N]):
+    """K trainings that take each step together.
+
+    Each is what it would be alone, to rounding. Weights whose course depends on the example stand
+    K times, in a first axis; the others, whose course is the same in every run, stand once.
+    `torch.func.vmap` takes the step of one run over that axis, and computes once what depends on no
+    example (decision 0042).
+
+    Args:
+        networks: what each run begins from; on the device that it is trained on, and left alone.
+        phase: gives the losses of one run, the table of gradients, and what depends on the example.
+        optim: rates and decays.
+        num_runs: K.
+        seed: all chance in step t comes from it and t, the same for every run.
+    """
+
+    def __init__(
+        self,
+        networks: N,
+        phase: PhaseOfRuns[N],
+        optim: OptimConfig,
+        num_runs: int,
+        *,
+        seed: int,
+    ) -> None:
+        self.step = 0
+        self._phase, self._optim, self._seed = phase, optim, seed
+        self._module = _Applied(networks)
+        names = {weight: name for name, weight in self._module.named_parameters()}
+        own = {names[weight] for weight in phase.of_example(networks)}
+        self._axes = {name: 0 if name in own else None for name in names.values()}
+        self._weights = {
+            name: _copied(weight, num_runs if name in own else None)
+            for weight, name in names.items()
+        }
+        self._rows = {
+            total: [names[weight] for weight in row] for total, row in phase.table(networks).items()
+        }
+        self._optimisers = {
+            total: Adam([self._weights[name] for name in row], (optim.beta1, optim.beta2))
+            for total, row in self._rows.items()
+        }
+
+    def do_step(self, batch: Batch, rate: float) -> Mapping[str, Tensor]:
+        """Run one step of every run and change the weights.
+
+        Args:
+            batch: of A each run's own views, of B the same for all. Shapes (K, N, C, H, W) and
+                (N, C, H, W).
+            rate: share of the learning rate that the schedule leaves, 0 to 1.
+
+        Returns:
+            Each loss by its name, of each run. Shape (K,).
+        """
+        generator = chance_of(self._seed, self.step)
+
+        def losses_of(networks: N, x_a: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+            record = self._phase.run(networks, {**batch, "a": x_a}, generator)
+            return dict(record.losses), dict(record.totals)
+
+        losses, totals = self._in_each(losses_of, batch["a"])
+        gradients = {}
+        for total, row in self._rows.items():
+            # Runs do not depend on one another, so the sum of their totals has all gradients. A
+            # total that no example has a part in comes out K times over.
+            is_own = any(self._axes[name] == 0 for name in row)
+            whole = totals[total].sum() if is_own else totals[total][0]
+            gradients[total] = torch.autograd.grad(
+                whole, [self._weights[name] for name in row], retain_graph=True, allow_unused=True
+            )
+        for total, optimiser in self._optimisers.items():
+            factor = rate * self._phase.rate_of(total)
+            optimiser.step(gradients[total], self._optim.learning_rate * factor)
+        self.step += 1
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def translate(self, path: Callable[[N, Tensor], Tensor], pictures: Tensor) -> Tensor:
+        """Return what a path through the networks of each run makes of its own pictures.
+
+        Args:
+            path: from the networks of one run and pictures of A to pictures of B.
+            pictures: Shape (K, N, C, H, W), range [-1, 1].
+
+        Returns:
+            Shape (K, N, C, H, W).
+        """
+        translated: Tensor = self._in_each(path, pictures)
+        return translated
+
+    def _in_each(self, function: Callable[[N, Tensor], Any], pictures: Tensor) -> Any:  # noqa: ANN401
+        """Return a function of each run's networks and pictures, over a first axis of runs."""
+
+        def of_one(weights: Mapping[str, Tensor], own: Tensor) -> Any:  # noqa: ANN401
+            return functional_call(self._module, dict(weights), (function, own))
+
+        return vmap(of_one, in_dims=(self._axes, 0), randomness="same")(self._weights, pictures)
+
+
+class _Applied(nn.Module):
+    """A module that is called with a function of the networks: `functional_call` takes a module."""
+
+    def __init__(self, networks: nn.Module) -> None:
+        super().__init__()
+        self.networks = networks
+
+    def forward(self, function: Callable[[nn.Module, Tensor], Any], own: Tensor) -> Any:  # noqa: ANN401
+        return function(self.networks, own)
+
+
+def _copied(weight: Tensor, times: int | None) -> nn.Parameter:
+    """Return a weight of its own memory, or so many of it in a first axis."""
+    weight = weight.detach()
+    copies = weight if times is None else weight.expand(times, *weight.shape)
+    return nn.Parameter(copies.clone())

@@ -1,0 +1,54 @@
+"""Intervals hold what they promise."""
+
+import numpy as np
+import pytest
+
+from ostcli.paper.intervals import average, balanced_share, share
+
+
+def test_a_share_of_few_trials_is_known_badly():
+    few, many = share([True] * 2 + [False] * 2), share([True] * 200 + [False] * 200)
+
+    assert few.value == many.value == 0.5
+    assert few.high - few.low > 4 * (many.high - many.low)
+
+
+def test_a_share_of_none_and_of_all_has_an_interval_within_0_and_1():
+    none, every = share([False] * 30), share([True] * 30)
+
+    assert (none.value, none.low) == (0, 0)
+    assert 0.05 < none.high < 0.2
+    assert (every.value, every.high) == (1, pytest.approx(1))
+
+
+def test_a_wilson_interval_of_the_literature():
+    # 81 of 263: Newcombe 1998, table I, method 3.
+    estimate = share([True] * 81 + [False] * 182)
+
+    assert (estimate.low, estimate.high) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+
+
+def test_a_balanced_share_counts_every_label_alike():
+    labels = [1] * 90 + [7] * 10
+    right = [True] * 90 + [False] * 10
+
+    assert share(right).value == 0.9
+    assert balanced_share(right, labels).value == 0.5
+
+
+@pytest.mark.parametrize("true", [0.05, 0.3])
+def test_intervals_hold_the_true_share_about_as_often_as_they_say(true):
+    rng = np.random.default_rng(0)
+    labels = [n % 10 for n in range(200)]
+    trials = [(rng.random(200) < true).tolist() for _ in range(300)]
+
+    for estimates in (
+        [share(right) for right in trials],
+        [balanced_share(right, labels) for right in trials],
+    ):
+        assert np.mean([one.low <= true <= one.high for one in estimates]) >= 0.92
+
+
+def test_an_average_of_one_has_no_interval():
+    assert average([0.4]).low == average([0.4]).high == 0.4
+    assert average([0.4, 0.6]).low < 0.5 < average([0.4, 0.6]).high

@@ -1,0 +1,83 @@
+"""Many runs at once: each is what it would be alone."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ostcli.config import AdaptConfig, Birth, Cycle, Reach
+from ostcli.method.networks import Networks
+from ostcli.paper.digits.layers import DigitLayers
+from ostcli.paper.digits.settings import ADAPT
+from ostcli.training.phases import PhaseTwo
+from ostcli.training.runs import Runs
+from ostcli.training.trainer import Trainer
+
+NUM_RUNS = 3
+STEPS = 3
+
+
+def translate(networks: Networks, pictures: torch.Tensor) -> torch.Tensor:
+    return networks.decode_b(networks.encode_a(pictures).mode)
+
+
+def networks_for(config: AdaptConfig, **layers) -> Networks:
+    generator = torch.Generator().manual_seed(1)
+    networks = Networks(DigitLayers(colours_b=1, colours_a=3, width=4, **layers), generator)
+    networks.add_domain_a(config.birth, generator)
+    return networks
+
+
+def examples(num_views: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.rand(NUM_RUNS, num_views, 3, 32, 32, generator=generator) * 2 - 1
+
+
+def folder(step: int, num_views: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(100 + step)
+    return torch.rand(num_views, 1, 32, 32, generator=generator) * 2 - 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"cycle": Cycle.NONE},
+        {"cycle": Cycle.TWO_WAY},
+        {"shared_learns": False},
+        {"folder_learns": False},
+        {"birth": Birth.RANDOM},
+        {"reach": Reach.BOTH_DOMAINS},
+        {"reach": Reach.EVERYTHING},
+        {"reach": Reach.EVERYTHING, "cycle": Cycle.TWO_WAY},
+        {"discriminator_meets_example": True},
+        {
+            "discriminator_meets_example": True,
+            "weights": replace(ADAPT.weights, weight_adversarial_b=1.0),
+        },
+    ],
+    ids=lambda change: ", ".join(f"{k}={v}" for k, v in change.items() if k != "weights"),
+)
+def test_a_run_beside_others_is_what_it_would_be_alone(change):
+    config = replace(ADAPT, **change)
+    x_a = examples()
+    together = Runs(
+        networks_for(config), PhaseTwo.begin(config), config.optim, NUM_RUNS, seed=config.seed
+    )
+    for step in range(STEPS):
+        losses = together.do_step({"a": x_a, "b": folder(step)}, rate=1.0)
+    made = together.translate(translate, x_a)
+
+    for run in range(NUM_RUNS):
+        alone = Trainer(
+            networks_for(config), PhaseTwo.begin(config), config.optim, seed=config.seed
+        )
+        for step in range(STEPS):
+            record = alone.do_step({"a": x_a[run], "b": folder(step)}, rate=1.0)
+        torch.testing.assert_close(
+            made[run], translate(alone.networks, x_a[run]).detach(), rtol=0, atol=1e-4
+        )
+        assert record.losses.keys() == losses.keys()
+        for name, loss in record.losses.items():
+            assert losses[name][run].item() == pytest.approx(loss.item(), rel=1e-3, abs=1e-5)
+    assert (made[0] - made[1]).abs().max() > 1e-2
