@@ -132,10 +132,8 @@ class CycleGan:
             total = total + weights.weight_identity * losses["identity"]
         old_ab = self.pools["ab"].exchange(trans_ab.detach(), generator)
         old_ba = self.pools["ba"].exchange(trans_ba.detach(), generator)
-        scores_b = forth.score_b(torch.cat([x_b, old_ab]))
-        scores_a = back.score_b(torch.cat([x_a, old_ba]))
-        losses["dis"] = discriminator_loss(*scores_b.chunk(2)) + discriminator_loss(
-            *scores_a.chunk(2)
+        losses["dis"] = discriminator_loss(*forth.score_both(x_b, old_ab)) + discriminator_loss(
+            *back.score_both(x_a, old_ba)
         )
         return StepRecord(
             losses=losses,

@@ -143,10 +143,9 @@ class Unit:
         )
         old_ab = self.pools["ab"].exchange(trans_ab.detach(), generator)
         old_ba = self.pools["ba"].exchange(trans_ba.detach(), generator)
-        scores_a = networks.discriminator_a(torch.cat([x_a, old_ba])).float()
-        scores_b = both.score_b(torch.cat([x_b, old_ab]))
-        losses["dis"] = discriminator_loss(*scores_b.chunk(2)) + discriminator_loss(
-            *scores_a.chunk(2)
+        scores_a = (networks.discriminator_a(each).float() for each in (x_a, old_ba))
+        losses["dis"] = discriminator_loss(*both.score_both(x_b, old_ab)) + discriminator_loss(
+            *scores_a
         )
         return StepRecord(
             losses=losses,
