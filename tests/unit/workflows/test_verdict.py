@@ -8,6 +8,7 @@ from PIL import Image
 
 from ostcli.config import AdaptConfig, Finish, Look, NetworkConfig, PretrainConfig
 from ostcli.images.sheet import reduce_for_preview
+from ostcli.method.architecture import PictureLayers
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.workflows.verdict import FEW_PICTURES, judge_adaptation, judge_model
 
@@ -18,8 +19,8 @@ SIXTY_STEPS = AdaptConfig(steps=60)
 class Along(torch.nn.Module):
     """Networks whose paths are functions of pictures."""
 
-    multiple = 4
-    config = NetworkConfig()
+    architecture = PictureLayers(NetworkConfig())
+    multiple = architecture.multiple
 
     def __init__(self, translate_ab=None, reconstruct_bb=None):
         super().__init__()
