@@ -3,8 +3,10 @@
 torch is imported only by the tests that need it, so that tests of the command line start at once.
 """
 
+import gzip
 import os
 import random
+import struct
 import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch; inherited by processes tests start
@@ -171,3 +173,30 @@ def make_trainer(tiny_network):
         return Trainer(networks, PhaseTwo.begin(config), optim, seed=seed)
 
     return make
+
+
+def idx_of(values):
+    """Return a gzipped file of MNIST's kind."""
+    shape = struct.pack(f">{values.ndim}I", *values.shape)
+    return gzip.compress(bytes([0, 0, 8, values.ndim]) + shape + values.tobytes())
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """A folder of digits as people have them: thirty of MNIST and of SVHN, none of MNIST-M."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(30, dtype=np.uint8) % 10
+    grey = rng.integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    coloured = rng.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8)
+    folder = tmp_path / "data"
+    (folder / "mnist").mkdir(parents=True)
+    for name, values in (("images-idx3", grey), ("labels-idx1", labels)):
+        (folder / "mnist" / f"train-{name}-ubyte.gz").write_bytes(idx_of(values))
+    np.savez(
+        folder / "svhn_crops.npz",
+        train_images=coloured[:20],
+        train_labels=labels[:20],
+        test_images=coloured[20:],
+        test_labels=labels[20:],
+    )
+    return folder

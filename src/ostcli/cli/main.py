@@ -20,6 +20,7 @@ from ostcli.cli.demo import demo
 from ostcli.cli.evaluate import evaluate
 from ostcli.cli.pretrain import pretrain
 from ostcli.cli.render import Output
+from ostcli.cli.reproduce import reproduce
 from ostcli.cli.translate import translate
 from ostcli.errors import ExitCode, InterruptedRun, OstError, ResourceError, UsageError
 
@@ -39,6 +40,7 @@ app.command()(adapt)
 app.command()(translate)
 app.command()(demo)
 app.command()(evaluate)
+app.command()(reproduce)
 app.command()(bench)
 app.add_typer(models.app, name="models")
 

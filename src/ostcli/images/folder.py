@@ -69,6 +69,11 @@ class PictureFolder:
         return [(entry.height, entry.width) for entry in self._entries]
 
     @property
+    def stems(self) -> list[str]:
+        """The names of the pictures' files, without suffixes."""
+        return [entry.found.path.stem for entry in self._entries]
+
+    @property
     def fingerprint(self) -> str:
         """A digest of the pictures' names and file sizes: tells whether the folder has changed."""
         digest = hashlib.sha256()

@@ -25,6 +25,7 @@ def contact_sheet(
     row_labels: Sequence[str] = (),
     title: str = "",
     tile: int = 192,
+    widest_label: int | None = None,
 ) -> Image.Image:
     """Lay pictures out in a labelled grid.
 
@@ -34,11 +35,12 @@ def contact_sheet(
         row_labels: a label at the left of each row; none for no such margin.
         title: a line above all; empty for none.
         tile: pixels of the square into which each picture is fitted.
+        widest_label: pixels that a label may take; as many as a tile if None.
 
     Returns:
         Mode RGB.
     """
-    layout = _Layout.measure(rows, columns, row_labels, title, tile)
+    layout = _Layout.measure(rows, columns, row_labels, title, tile, widest_label or tile)
     page = Image.new("RGB", layout.size, _PAPER)
     draw = ImageDraw.Draw(page)
     left, top = layout.first_tile
@@ -84,12 +86,14 @@ class _Layout:
         row_labels: Sequence[str],
         title: str,
         tile: int,
+        widest_label: int,
     ) -> "_Layout":
         margin, gap = max(12, tile // 8), max(4, tile // 16)
         text_height, title_height = max(11, tile // 13), max(14, tile // 9)
         font, title_font = ImageFont.load_default(text_height), ImageFont.load_default(title_height)
         num_columns = max([len(columns), *(len(row) for row in rows)])
-        label_width = min(tile, max((ceil(font.getlength(text)) for text in row_labels), default=0))
+        widths = (ceil(font.getlength(text)) for text in row_labels)
+        label_width = min(widest_label, max(widths, default=0))
         left = margin + (label_width + gap if label_width else 0)
         top = margin + (title_height + 2 * gap if title else 0)
         top += text_height + gap if any(columns) else 0

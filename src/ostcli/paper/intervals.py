@@ -68,3 +68,12 @@ def average(values: Sequence[float]) -> Estimate:
     value = mean(values)
     reach = Z * stdev(values) / sqrt(len(values)) if len(values) > 1 else 0.0
     return Estimate(value, value - reach, value + reach)
+
+
+def difference(one: Sequence[float], other: Sequence[float]) -> Estimate:
+    """Return how much more one way comes to than another on the same runs, in their mean.
+
+    Args:
+        one, other: a figure for each run, in the same order.
+    """
+    return average([mine - theirs for mine, theirs in zip(one, other, strict=True)])

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from ostcli.training.adam import Adam
 
-SEGMENT_A = ((-1.0, -0.6), (0.2, 0.9))
-SEGMENT_B = ((0.3, 1.2), (1.5, 0.2))
+Segment = tuple[tuple[float, float], tuple[float, float]]
+SEGMENT_A: Segment = ((-1.0, -0.6), (0.2, 0.9))
+SEGMENT_B: Segment = ((0.3, 1.2), (1.5, 0.2))
 """In the quarter where both coordinates are positive, which a leaky ReLU does not bend."""
 SLOPE = 0.2
 """Of the leaky ReLU below zero."""
@@ -82,6 +83,12 @@ class Minimality:
     """Where the points of segment A come to on segment B after matching. Shape (S, P)."""
 
 
+def points_on(segment: Segment, t: Tensor) -> Tensor:
+    """Return points of a segment by their places on it. Shape (P,) to (P, 2)."""
+    start, end = (torch.tensor(point) for point in segment)
+    return start + t[:, None] * (end - start)
+
+
 class _Networks:
     """S networks of one shape, of weights drawn from the seed.
 
@@ -118,8 +125,8 @@ def run_minimality(*, num_seeds: int = 100, steps: int = STEPS, seed: int = 0) -
         seed: of all weights.
     """
     t = (torch.arange(NUM_POINTS) + 0.5) / NUM_POINTS
-    points_a, points_b = _on(SEGMENT_A, t), _on(SEGMENT_B, t)
-    length = (_on(SEGMENT_B, torch.ones(1)) - _on(SEGMENT_B, torch.zeros(1))).norm()
+    points_a, points_b = points_on(SEGMENT_A, t), points_on(SEGMENT_B, t)
+    length = (points_on(SEGMENT_B, torch.ones(1)) - points_on(SEGMENT_B, torch.zeros(1))).norm()
     shapes = {"two units": (2, 2), "wide": (2, *WIDE, 2)}
     fits: dict[str, dict[str, Fit]] = {}
     matchings: dict[str, Matching] = {}
@@ -127,7 +134,7 @@ def run_minimality(*, num_seeds: int = 100, steps: int = STEPS, seed: int = 0) -
     for name, units in shapes.items():
         fits[name] = {}
         for kind, of in {**SEMANTIC, **NON_SEMANTIC}.items():
-            target = _on(SEGMENT_B, of(t))
+            target = points_on(SEGMENT_B, of(t))
             networks = _Networks(num_seeds, units, seed)
             _train(networks, partial(_squared_error, target), points_a, steps)
             error = (networks(points_a).detach() - target).norm(dim=2).mean(1) / length
@@ -140,12 +147,6 @@ def run_minimality(*, num_seeds: int = 100, steps: int = STEPS, seed: int = 0) -
         places[name] = _place(made)
         matchings[name] = _judge(made, points_b, places[name], t, length)
     return Minimality(num_seeds=num_seeds, fits=fits, matchings=matchings, places=places)
-
-
-def _on(segment: tuple[tuple[float, float], tuple[float, float]], t: Tensor) -> Tensor:
-    """Return points of a segment. Shape (P,) to (P, 2)."""
-    start, end = (torch.tensor(point) for point in segment)
-    return start + t[:, None] * (end - start)
 
 
 def _place(points: Tensor) -> Tensor:

@@ -143,13 +143,14 @@ class Measured:
 
     def __init__(self) -> None:
         self._rows: list[dict[str, float]] = []
-        self._seen = Gathered()
+        self.seen = Gathered()
+        """The features of all of them."""
 
     def add(self, measurement: Measurement) -> None:
         """Take in a result."""
         self._rows.append(measurement.figures)
         if measurement.seen:
-            self._seen.add(measurement.seen)
+            self.seen.add(measurement.seen)
 
     def scores(
         self, folder: Gathered | None, classifier: DomainClassifier | None
@@ -161,9 +162,9 @@ class Measured:
             classifier: for the probability of B.
         """
         rows = [dict(row) for row in self._rows]
-        together = {} if folder is None else figures_of(self._seen, folder)
+        together = {} if folder is None else figures_of(self.seen, folder)
         if classifier is not None:
-            of_b = classifier.probability_of_b(self._seen.summaries)
+            of_b = classifier.probability_of_b(self.seen.summaries)
             for row, probability in zip(rows, of_b, strict=True):
                 row["domain"] = probability
         names = [each.name for each in fields(PictureScores)]

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -167,7 +168,7 @@ class Training:
     """
 
     def __init__(
-        self, name: str, trainer: Trainer, make_batch: Callable[[int], Batch], hooks: Hooks
+        self, name: str, trainer: Trainer[Any], make_batch: Callable[[int], Batch], hooks: Hooks
     ) -> None:
         self.name = name
         self.trainer = trainer

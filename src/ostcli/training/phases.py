@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -15,21 +15,23 @@ from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, EXAMPLE, StepRecord, Table
 from ostcli.training.batches import Batch
 
+N_contra = TypeVar("N_contra", bound=nn.Module, contravariant=True)
 
-class Phase(Protocol):
-    """What the loop needs to know of a phase."""
+
+class Phase(Protocol[N_contra]):
+    """What the loop needs to know of a phase, or of another training, of some networks."""
 
     @property
     def pools(self) -> Mapping[str, HistoryPool]:
         """The histories of generated pictures, part of the state."""
 
-    def table(self, networks: Networks) -> Table:
+    def table(self, networks: N_contra, /) -> Table:
         """Return which total reaches which weights."""
 
-    def rate_of(self, total: str) -> float:
+    def rate_of(self, total: str, /) -> float:
         """Return the rate of the weights that a total changes, by the learning rate."""
 
-    def run(self, networks: Networks, batch: Batch, generator: torch.Generator) -> StepRecord:
+    def run(self, networks: N_contra, batch: Batch, generator: torch.Generator, /) -> StepRecord:
         """Return the losses of one step; change no weight."""
 
 

@@ -11,29 +11,19 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ostcli.config import OptimConfig
-from ostcli.method.record import StepRecord, Table
 from ostcli.training.adam import Adam
 from ostcli.training.batches import Batch
-from ostcli.training.trainer import chance_of
+from ostcli.training.phases import N_contra, Phase
+from ostcli.training.trainer import chance_of, on_device
 
 N = TypeVar("N", bound=nn.Module)
-N_contra = TypeVar("N_contra", bound=nn.Module, contravariant=True)
 
 
-class PhaseOfRuns(Protocol[N_contra]):
+class PhaseOfRuns(Phase[N_contra], Protocol):
     """What runs need to know of the training that each of them is."""
-
-    def table(self, networks: N_contra, /) -> Table:
-        """Return which total reaches which weights."""
 
     def of_example(self, networks: N_contra, /) -> Sequence[nn.Parameter]:
         """Return the weights whose course depends on the example."""
-
-    def rate_of(self, total: str, /) -> float:
-        """Return the rate of the weights that a total changes, by the learning rate."""
-
-    def run(self, networks: N_contra, batch: Batch, generator: torch.Generator, /) -> StepRecord:
-        """Return the losses of one step; change no weight."""
 
 
 class Runs(Generic[N]):
@@ -64,6 +54,7 @@ class Runs(Generic[N]):
         self.step = 0
         self._phase, self._optim, self._seed = phase, optim, seed
         self._module = _Applied(networks)
+        self._device = next(networks.parameters()).device
         names = {weight: name for name, weight in self._module.named_parameters()}
         own = {names[weight] for weight in phase.of_example(networks)}
         self._axes = {name: 0 if name in own else None for name in names.values()}
@@ -90,7 +81,7 @@ class Runs(Generic[N]):
         Returns:
             Each loss by its name, of each run. Shape (K,).
         """
-        generator = chance_of(self._seed, self.step)
+        generator, batch = chance_of(self._seed, self.step), on_device(batch, self._device)
 
         def losses_of(networks: N, x_a: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             record = self._phase.run(networks, {**batch, "a": x_a}, generator)
@@ -123,7 +114,7 @@ class Runs(Generic[N]):
         Returns:
             Shape (K, N, C, H, W).
         """
-        translated: Tensor = self._in_each(path, pictures)
+        translated: Tensor = self._in_each(path, pictures.to(self._device))
         return translated
 
     def _in_each(self, function: Callable[[N, Tensor], Any], pictures: Tensor) -> Any:  # noqa: ANN401

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cached_property
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -17,7 +17,7 @@ from ostcli.training.phases import PhaseTwo
 from ostcli.training.trainer import Trainer, on_device
 
 
-def may_step_together(trainers: Sequence[Trainer]) -> bool:
+def may_step_together(trainers: Sequence[Trainer[Any]]) -> bool:
     """Tell whether trainings are the same but for their examples, and leave the folder alone.
 
     Where the folder's losses go on, what B learns depends on the example by way of D_B, so each
@@ -48,7 +48,7 @@ class Stack:
         threads: that share several out on a CPU; torch's number if None.
     """
 
-    def __init__(self, trainers: Sequence[Trainer], threads: int | None = None) -> None:
+    def __init__(self, trainers: Sequence[Trainer[Any]], threads: int | None = None) -> None:
         self.trainers = tuple(trainers)
         most = threads or torch.get_num_threads()
         num_lanes = min(len(trainers), most) if self.device.type == "cpu" else 1
@@ -127,7 +127,7 @@ class _Lane:
         trainers: as of `Stack`.
     """
 
-    def __init__(self, trainers: Sequence[Trainer]) -> None:
+    def __init__(self, trainers: Sequence[Trainer[Any]]) -> None:
         self.trainers = trainers
         self._joined = (
             side_by_side([one.networks for one in trainers]) if len(trainers) > 1 else None
@@ -159,7 +159,7 @@ class _Lane:
         return records
 
 
-def _divided(trainers: Sequence[Trainer], num_parts: int) -> list[Sequence[Trainer]]:
+def _divided(trainers: Sequence[Trainer[Any]], num_parts: int) -> list[Sequence[Trainer[Any]]]:
     """Return the trainings in so many runs of about the same length."""
     bounds = [round(part * len(trainers) / num_parts) for part in range(num_parts + 1)]
     return [trainers[first:last] for first, last in pairwise(bounds)]

@@ -194,15 +194,23 @@ class ThreadGovernor:
         """
         if self._trial is None:
             is_full = len(self._times) == WINDOW and self._threads > 1
-            is_slow = is_full and statistics.median(self._times) > SLOWER * self._seconds_one
+            is_slow = is_full and self._typical() > SLOWER * self._seconds_one
             return self._threads // 2 if is_slow else None
         fewer, before = self._trial
         is_over = len(self._times) == TRIAL_STEPS
-        if seconds > SLOWER * before or (is_over and statistics.median(self._times) > before):
+        if seconds > SLOWER * before or (is_over and self._typical() > before):
             return fewer
         if is_over:
             self._trial = None
         return None
+
+    def _typical(self) -> float:
+        """Return the time of a step lately: the median, which overlooks a single disturbed one.
+
+        Threads that are more than the cores left to them are disturbed all the time: there the few
+        long steps are what they cost, and the mean counts.
+        """
+        return (statistics.fmean if self._stands else statistics.median)(self._times)
 
     def _give_up(self, *, to: int) -> None:
         too_soon = time.monotonic() - self._added_at < MOST_PATIENCE

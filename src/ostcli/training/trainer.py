@@ -2,23 +2,24 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from ostcli.config import OptimConfig, Precision
-from ostcli.method.networks import Networks
-from ostcli.method.record import StepRecord
+from ostcli.method.record import DISCRIMINATOR, StepRecord
 from ostcli.training.adam import Adam, Gradients
 from ostcli.training.batches import Batch
 from ostcli.training.device import autocast, handed_to
 from ostcli.training.health import Health
 from ostcli.training.phases import Phase
 
+N = TypeVar("N", bound=nn.Module)
 
-class Trainer:
+
+class Trainer(Generic[N]):
     """Networks with their optimisers, their moving average, their histories and their health.
 
     Args:
@@ -31,8 +32,8 @@ class Trainer:
 
     def __init__(
         self,
-        networks: Networks,
-        phase: Phase,
+        networks: N,
+        phase: Phase[N],
         optim: OptimConfig,
         *,
         seed: int,
@@ -118,13 +119,12 @@ class Trainer:
         self.average.update_parameters(self.networks)
         self.step += 1
 
-    def networks_for_use(self) -> Networks:
-        """Return a copy with averaged weights; the discriminator as it stands."""
-        networks = copy.deepcopy(self.average.module)
-        assert isinstance(networks, Networks)
-        for name in ("discriminator_b", "coarser_discriminators_b"):
-            as_it_stands = self.networks.get_submodule(name).state_dict()
-            networks.get_submodule(name).load_state_dict(as_it_stands)
+    def networks_for_use(self) -> N:
+        """Return a copy with averaged weights; the discriminator's as they stand."""
+        networks = cast(N, copy.deepcopy(self.average.module))
+        names = {weight: name for name, weight in self.networks.named_parameters()}
+        for weight in self.table.get(DISCRIMINATOR, ()):
+            networks.get_parameter(names[weight]).data.copy_(weight.data)
         return networks.eval().requires_grad_(False)
 
     def state(self) -> dict[str, Tensor]:

@@ -57,7 +57,7 @@ class Job:
     kind: Kind
     parent: Parent | None
     config: Config
-    trainer: Trainer
+    trainer: Trainer[Networks]
     schedule: Schedule
     make_batch: Callable[[int], Batch]
     preview: Callable[[Networks], Image.Image]
@@ -300,7 +300,9 @@ def schedule_of(config: PretrainConfig | AdaptConfig) -> Schedule:
     )
 
 
-def load_trainer_state(trainer: Trainer, tensors: Mapping[str, Tensor], name: str) -> None:
+def load_trainer_state(
+    trainer: Trainer[Networks], tensors: Mapping[str, Tensor], name: str
+) -> None:
     """Bring a trainer to a saved state.
 
     Raises:

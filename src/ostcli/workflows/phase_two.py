@@ -71,7 +71,7 @@ def prepare_adaptation(
     precision: Precision,
     stroke_filter: float,
     views_b: Callable[[int], Tensor],
-) -> tuple[Trainer, Callable[[int], Batch]]:
+) -> tuple[Trainer[Networks], Callable[[int], Batch]]:
     """Return phase II at its first step: A's layers just born, B's as the model has them.
 
     Args:

@@ -35,6 +35,7 @@ class Machine:
         self.num_cores = num_cores
         self.tells = tells
         self.jam = JAMS
+        self.jams_every = None
         self.now = 1000.0
         self.busy = 0.0
         self.others = taking(0)
@@ -52,6 +53,12 @@ class Machine:
             self.tick()
             assert self.now - begin < at_most
         return self.now - begin
+
+    @property
+    def jam_now(self):
+        """All of the time, or for a third of every so many seconds."""
+        every = self.jams_every
+        return self.jam if every is None or self.now % every < every / 3 else QUEUES
 
     def tick(self):
         running = [each for each in self.trainings if each.runs]
@@ -109,7 +116,7 @@ class Training:
         return self.most_steps is None or len(self.times) < self.most_steps
 
     def tick(self, share):
-        jam = self.machine.jam if share < 1 and self.num_threads > 1 else 1.0
+        jam = self.machine.jam_now if share < 1 and self.num_threads > 1 else 1.0
         self.own += share * self.num_threads * TICK
         self.done += TICK * share / jam / self.step_time(self.num_threads)
         if self.done >= 1:
@@ -276,6 +283,20 @@ def test_beside_a_process_that_wants_all_cores_a_run_takes_little_more_than_its_
     training.govern()
     machine.run_until(lambda: not training.runs)
     assert sum(training.times) < most * seconds_alone
+
+
+@pytest.mark.parametrize("every", [2.0, 5.0])
+def test_a_few_long_steps_are_what_too_many_threads_cost(machine, every):
+    """Most steps are none the longer for them: by the median, they would be kept (2.8)."""
+    machine.jam, machine.jams_every = 30.0, every
+    alone = Training(machine, 0.15, most_steps=300)
+    alone.govern()
+    seconds_alone = machine.run_until(lambda: not alone.runs)
+    machine.others = taking(2)
+    training = Training(machine, 0.15, most_steps=300)
+    training.govern()
+    machine.run_until(lambda: not training.runs)
+    assert sum(training.times) < 2.65 * seconds_alone
 
 
 def test_it_gives_way_to_another_training_though_not_to_a_program_that_gives_none(machine):

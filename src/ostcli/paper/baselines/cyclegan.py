@@ -4,6 +4,7 @@ Source: Zhu, Park, Isola & Efros 2017, "Unpaired Image-to-Image Translation usin
 Adversarial Networks".
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -49,6 +50,23 @@ class CycleGanNetworks(nn.Module):
         forth, back = (Networks(each, generator) for each in (architecture, architecture.swapped))
         for networks in (forth, back):
             networks.add_domain_a(Birth.RANDOM, generator)
+        return cls(forth, back)
+
+    @classmethod
+    def of_phase_one(cls, networks: Networks, generator: torch.Generator) -> "CycleGanNetworks":
+        """Begin, both ways, with what phase I has learned of B.
+
+        Args:
+            networks: of phase I; left alone.
+            generator: draws the discriminator of A; on the CPU.
+        """
+        forth = copy.deepcopy(networks)
+        forth.add_domain_a(Birth.CLONE, generator)
+        back = Networks(networks.architecture.swapped, generator)
+        there = copy.deepcopy(forth)
+        assert isinstance(there.decoder_a, nn.Sequential)
+        back.encoder_a, back.decoder_b = there.encoder_b, there.decoder_a
+        back.encoder_shared, back.decoder_shared = there.encoder_shared, there.decoder_shared
         return cls(forth, back)
 
     def translate_ab(self, pictures: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 Source: Liu, Breuel & Kautz 2017, "Unsupervised Image-to-Image Translation Networks".
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,18 @@ class UnitNetworks(nn.Module):
         networks = Networks(architecture, generator)
         networks.add_domain_a(Birth.RANDOM, generator)
         return cls(networks, Networks(architecture.swapped, generator).discriminator_b)
+
+    @classmethod
+    def of_phase_one(cls, networks: Networks, generator: torch.Generator) -> "UnitNetworks":
+        """Begin with what phase I has learned of B: as fair to UNIT as one picture of A can be.
+
+        Args:
+            networks: of phase I; left alone.
+            generator: draws the discriminator of A; on the CPU.
+        """
+        networks = copy.deepcopy(networks)
+        networks.add_domain_a(Birth.CLONE, generator)
+        return cls(networks, Networks(networks.architecture.swapped, generator).discriminator_b)
 
     def translate_ab(self, pictures: Tensor) -> Tensor:
         """T_AB, with the latent's mean: (N, C, H, W) to as many pictures of B."""

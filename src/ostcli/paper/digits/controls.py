@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from ostcli.paper.digits.data import Digits
-
 AT_ONCE = 100
 """Pictures whose nearest ones are looked for together."""
 
@@ -68,9 +66,9 @@ CONTROLS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 """By name, from pictures of A and of B to pictures of B."""
 
 
-def commonest_label(digits: Digits) -> int:
+def commonest_label(labels: Tensor) -> int:
     """Return the label that is right most often."""
-    return int(torch.bincount(digits.labels).argmax())
+    return int(torch.bincount(labels).argmax())
 
 
 def _moments(pictures: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:

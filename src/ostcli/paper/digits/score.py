@@ -25,9 +25,15 @@ class DigitScores:
     """The mean of that over the ten digits: SVHN's labels are uneven."""
     realism: Estimate
     """Share of outputs that a classifier of domains takes for B's."""
-    num_runs: int
+    of_runs: tuple[float, ...]
+    """The accuracy of each run: rows on the same pictures are compared run by run."""
     num_own: int
     """Pictures of A that a run has."""
+
+    @property
+    def num_runs(self) -> int:
+        """Trainings, or without any the pictures."""
+        return len(self.of_runs)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Judge:
             made: T_AB of each run's pictures. Shape (K, n, C, 32, 32), range [-1, 1].
             labels: of the pictures. Shape (K, n).
         """
-        num_runs, num_own = labels.shape
+        num_own = labels.shape[1]
         pictures, of_all = made.flatten(0, 1), labels.flatten()
         right = self.digits.guesses(pictures) == of_all
         real = self.domains.guesses(pictures) == OF_B
@@ -57,7 +63,7 @@ class Judge:
             accuracy=_estimate(right, num_own),
             balanced=balanced_share(right.tolist(), of_all.tolist()),
             realism=_estimate(real, num_own),
-            num_runs=num_runs,
+            of_runs=tuple(right.view(-1, num_own).float().mean(1).tolist()),
             num_own=num_own,
         )
 
@@ -74,8 +80,11 @@ def two_domains(domain_a: Digits, domain_b: Digits) -> Digits:
 
 
 def _estimate(trials: Tensor, num_own: int) -> Estimate:
-    """Return the share that came right; of runs with several pictures, of which only runs count."""
-    if num_own == 1:
+    """Return the share that came right; of runs with several pictures only the runs count.
+
+    A single run has the interval of its pictures, which says nothing of another run.
+    """
+    if num_own in {1, len(trials)}:
         return share(trials.tolist())
     of_runs: Sequence[float] = trials.view(-1, num_own).float().mean(1).tolist()
     return average(of_runs)

@@ -25,6 +25,9 @@ OnStep = Callable[[int, int], None]
 """Told after each step: steps done, steps in all."""
 
 
+CPU = torch.device("cpu")
+
+
 def ignore_steps(step: int, num_steps: int) -> None:
     """Listen to nothing."""
 
@@ -40,6 +43,7 @@ def pretrain(
     seed: int,
     augment: bool = True,
     precision: Precision = Precision.FP32,
+    device: torch.device = CPU,
     on_step: OnStep = ignore_steps,
 ) -> Networks:
     """Train phase I on B's digits.
@@ -51,10 +55,14 @@ def pretrain(
         seed: of the weights and of all chance.
         augment: whether half of the views are mirrored.
         precision: FP32 or BF16.
+        device: to train on.
         on_step: told of each step.
+
+    Returns:
+        The networks, on the CPU.
     """
     generator = torch.Generator().manual_seed(seed)
-    networks = Networks(layers, generator)
+    networks = Networks(layers, generator).to(device)
     phase = PhaseOne(PRETRAIN_WEIGHTS, 0.0, {"bb": HistoryPool(PRETRAIN_OPTIM.pool_size)})
     trainer = Trainer(networks, phase, PRETRAIN_OPTIM, seed=seed, precision=precision)
     trainer.reorder(torch.channels_last)
@@ -64,7 +72,8 @@ def pretrain(
         views = _drawn(folder.images, PRETRAIN_OPTIM.batch_size, augment, chance)
         trainer.do_step({"b": views}, schedule.rate(step, 0.0))
         on_step(step + 1, steps)
-    return trainer.networks_for_use()
+    networks = trainer.networks_for_use()
+    return networks.to(CPU).to(memory_format=torch.contiguous_format)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +104,7 @@ def train_many(
     """Train runs of one kind together, each on pictures of its own, and translate these.
 
     Args:
-        begin: the networks that every run begins from.
+        begin: the networks that every run begins from; on the device to train on.
         phase: one run's losses.
         path: T_AB.
         examples: the pictures that a run has. Shape (K, n, C, 32, 32), uint8.
@@ -108,18 +117,20 @@ def train_many(
         on_step: told of each step.
 
     Returns:
-        T_AB of each run's own pictures, by step. Shape (K, n, C of B, 32, 32), range [-1, 1].
+        T_AB of each run's own pictures, by step. Shape (K, n, C of B, 32, 32), range [-1, 1], on
+        the CPU.
     """
     runs = Runs(begin, phase, optim, len(examples), seed=seed)
     schedule = _schedule(optim, budget.steps)
-    made = {0: runs.translate(path, as_values(examples))} if 0 in looks else {}
+    wanted = {*looks, budget.steps}
+    made = {0: runs.translate(path, as_values(examples)).cpu()} if 0 in wanted else {}
     for step in range(budget.steps):
         chance = chance_of(seed + 1, step)
         x_b = _drawn(folder.images, budget.views_of_b, augment, chance)
         x_a = _drawn_each(examples, budget.views_of_a, augment, chance)
         runs.do_step({"a": x_a, "b": x_b}, schedule.rate(step, 0.0))
-        if runs.step in {*looks, budget.steps}:
-            made[runs.step] = runs.translate(path, as_values(examples))
+        if runs.step in wanted:
+            made[runs.step] = runs.translate(path, as_values(examples)).cpu()
         on_step(runs.step, budget.steps)
     return made
 

@@ -11,6 +11,7 @@ from ostcli.config import AdaptConfig, Birth, Look, Precision, Preset, PretrainC
 from ostcli.images.scenes import Season, draw_folder
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.architecture import build_networks
+from ostcli.method.networks import Networks
 from ostcli.paper.authors import Authors
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.training.batches import Batch
@@ -55,7 +56,7 @@ class Duel:
         config = authors_settings(width)
         networks = build_networks(config.network, seed=seed)
         chosen: PretrainConfig | AdaptConfig = config
-        begun: Phase = PhaseOne.begin(config)
+        begun: Phase[Networks] = PhaseOne.begin(config)
         if phase == 2:
             networks.add_domain_a(Birth.RANDOM, torch.Generator().manual_seed(seed + 1))
             chosen = adapt_preset(config)

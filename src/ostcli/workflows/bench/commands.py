@@ -25,7 +25,7 @@ from ostcli.training.device import autocast, finish_work
 from ostcli.workflows.bench.effort import Effort
 from ostcli.workflows.bench.machine import Machine
 from ostcli.workflows.bench.processes import Busy, Ran, Workshop
-from ostcli.workflows.bench.rows import Row, row, seconds_of
+from ostcli.workflows.bench.rows import Rounds, Row, row, seconds_of
 from ostcli.workflows.stored import Adaptation, open_adaptation
 from ostcli.workflows.translator import MEMORY_FOR_KEPT, TILE_SIDE
 
@@ -154,30 +154,20 @@ class Commands:
             return float(ran.result["adaptations"][0]["seconds"])
 
         assert self.adaptation  # Then there is a model.
-        alone = seconds(self.workshop.run("adapt", one, *steps))
-        pair = [self.workshop.start("adapt", path, *steps) for path in (one, other)]
-        slower = max(seconds(started.finished()) for started in pair)
+        alone, slower, beside = [], [], []
+        for _ in range(self.effort.shared_rounds):
+            alone.append(seconds(self.workshop.run("adapt", one, *steps)))
+            pair = [self.workshop.start("adapt", path, *steps) for path in (one, other)]
+            slower.append(max(seconds(started.finished()) for started in pair))
+            with self._busy_cores():
+                beside.append(seconds(self.workshop.run("adapt", one, *steps)))
         facts = {"steps": self.effort.shared_steps, "cores": os.cpu_count()}
-        yield row(
-            "two trainings side by side, the slower one",
-            slower,
-            alone,
-            goal=SIDE_BY_SIDE_GOAL,
-            unit="s",
-            against="one alone",
-            **facts,
-        )
-        with self._busy_cores():
-            beside = seconds(self.workshop.run("adapt", one, *steps))
-        yield row(
-            "a training beside what keeps every core busy",
-            beside,
-            alone,
-            goal=BESIDE_GOAL,
-            unit="s",
-            against="alone",
-            **facts,
-        )
+        for name, ours, goal, against in (
+            ("two trainings side by side, the slower one", slower, SIDE_BY_SIDE_GOAL, "one alone"),
+            ("a training beside what keeps every core busy", beside, BESIDE_GOAL, "alone"),
+        ):
+            rounds = Rounds(ours=tuple(ours), reference=tuple(alone))
+            yield rounds.row(name, goal=goal, against=against, **facts)
 
     @contextmanager
     def _busy_cores(self) -> Iterator[None]:

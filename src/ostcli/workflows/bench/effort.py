@@ -16,7 +16,9 @@ class Effort:
     pretrain_steps: int | None
     """Steps of phase I that are done; the others are reckoned. None for all."""
     shared_steps: int
-    """Steps of trainings that share the machine."""
+    """Steps of trainings that share the machine …"""
+    shared_rounds: int
+    """… and how often each is timed."""
     num_translated: int
     """Pictures in a batch."""
 
@@ -27,6 +29,7 @@ FULL = Effort(
     learning_steps=150,
     pretrain_steps=None,
     shared_steps=150,
+    shared_rounds=3,
     num_translated=200,
 )
 QUICK = Effort(
@@ -35,5 +38,6 @@ QUICK = Effort(
     learning_steps=20,
     pretrain_steps=40,
     shared_steps=40,
+    shared_rounds=1,
     num_translated=60,
 )

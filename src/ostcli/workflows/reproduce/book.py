@@ -8,12 +8,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ostcli.events import Note, OnEvent
+from PIL import Image
+
+from ostcli.images.encode import encode_picture
+from ostcli.images.read import read_picture
+from ostcli.paper.plots import can_plot
 from ostcli.paper.tables import markdown_table
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.manifest import slug
 
 Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A table before it is written."""
+
+    name: str
+    introduction: str
+    """What stands above it."""
+    headings: Sequence[str]
+    cells: Sequence[Sequence[str]]
+    """As people read them."""
+    values: Values
+    """The same and more, for programs."""
+    remarks: Sequence[str] = ()
+    """Sentences that stand below it."""
+    plot: Callable[[], bytes] | None = None
+    """Draws it; None where there is nothing to draw."""
+    sheet: Image.Image | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table on the disk."""
+
+    draft: Draft
+    path: Path
+    """Of the Markdown; CSV and JSON lie beside it."""
+    pictures: tuple[Path, ...]
+    """The plot, if it could be drawn, and the sheet."""
 
 
 @dataclass(frozen=True)
@@ -22,55 +56,66 @@ class Book:
 
     Args:
         folder: where they are; made with the first row.
-        on_event: told of rows that are there already.
     """
 
     folder: Path
-    on_event: OnEvent
 
-    def row(self, name: str, settings: Values, make: Callable[[], Values]) -> Values:
-        """Return a row: from the disk if it was made by these settings, else made now and kept.
+    def found(self, name: str, settings: Values) -> Values | None:
+        """Return a row's figures from the disk, if it was made by these settings.
 
         Args:
             name: of the row in its table.
             settings: all that its figures depend on, as JSON values.
-            make: the row's figures, as JSON values.
         """
-        path = self.folder / "rows" / f"{slug(name)}.json"
-        before = _read(path)
-        if before is not None and before.get("settings") == json.loads(json.dumps(settings)):
-            self.on_event(Note(text=f"{name}: there already"))
-            return dict(before["figures"])
-        figures = json.loads(json.dumps(make()))
+        before = _read(self._path(name))
+        if before is None or before.get("settings") != json.loads(json.dumps(settings)):
+            return None
+        return dict(before["figures"])
+
+    def keep(self, name: str, settings: Values, figures: Values) -> Values:
+        """Put a row's figures, JSON values, on the disk, and return them as `found` will."""
+        path, row = self._path(name), {"name": name, "settings": settings, "figures": figures}
         make_folder(path.parent)
-        write_file(path, _as_bytes({"name": name, "settings": settings, "figures": figures}))
-        return dict(figures)
+        write_file(path, _as_bytes(row))
+        return dict(json.loads(json.dumps(figures)))
 
-    def write(
-        self,
-        name: str,
-        *,
-        headings: Sequence[str],
-        cells: Sequence[Sequence[str]],
-        values: Values,
-        introduction: str,
-    ) -> Path:
-        """Write a table as Markdown, CSV and JSON, and return the path of the first.
+    def keep_pictures(self, name: str, images: Sequence[Image.Image]) -> None:
+        """Put a row's pictures on the disk."""
+        folder = self._path(name).with_suffix("")
+        make_folder(folder)
+        for index, image in enumerate(images):
+            write_file(folder / f"{index:02d}.png", encode_picture(image, ".png"))
 
-        Args:
-            name: of the files.
-            headings, cells: as people read them.
-            values: the same and more, for programs.
-            introduction: what stands above the table.
-        """
+    def pictures(self, name: str) -> list[Image.Image]:
+        """Return a row's pictures, as far as they are there."""
+        paths = sorted(self._path(name).with_suffix("").glob("*.png"))
+        return [read_picture(path).image for path in paths]
+
+    def write(self, draft: Draft) -> Table:
+        """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as PNG."""
         make_folder(self.folder)
-        path = self.folder / f"{name}.md"
-        write_file(path, f"{introduction.rstrip()}\n\n{markdown_table(headings, cells)}".encode())
+        path, pictures = self.folder / f"{draft.name}.md", []
+        if draft.plot is not None and can_plot():
+            pictures.append(path.with_suffix(".svg"))
+            write_file(pictures[-1], draft.plot())
+        if draft.sheet is not None:
+            pictures.append(path.with_suffix(".png"))
+            write_file(pictures[-1], encode_picture(draft.sheet, ".png"))
+        parts = [
+            draft.introduction,
+            markdown_table(draft.headings, draft.cells),
+            *(f"* {remark}" for remark in draft.remarks),
+            *(f"![{draft.name}]({picture.name})" for picture in pictures),
+        ]
+        write_file(path, ("\n\n".join(part.strip() for part in parts) + "\n").encode())
         stream = io.StringIO(newline="")
-        csv.writer(stream, lineterminator="\n").writerows([headings, *cells])
+        csv.writer(stream, lineterminator="\n").writerows([draft.headings, *draft.cells])
         write_file(path.with_suffix(".csv"), stream.getvalue().encode())
-        write_file(path.with_suffix(".json"), _as_bytes(values))
-        return path
+        write_file(path.with_suffix(".json"), _as_bytes(draft.values))
+        return Table(draft=draft, path=path, pictures=tuple(pictures))
+
+    def _path(self, name: str) -> Path:
+        return self.folder / "rows" / f"{slug(name)}.json"
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:

@@ -9,37 +9,42 @@ import torch
 from torch import Tensor
 
 from ostcli.config import LatentForm, Precision
-from ostcli.events import OnEvent
 from ostcli.method.networks import Networks
-from ostcli.paper.digits.classify import Classifier, accuracy, train_classifier
-from ostcli.paper.digits.data import DigitDomain, Digits
+from ostcli.paper.digits.classify import STEPS, Classifier, accuracy, train_classifier
+from ostcli.paper.digits.data import DigitDomain, Digits, as_values
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.score import Judge, two_domains
-from ostcli.paper.digits.settings import PRETRAIN_STEPS
-from ostcli.paper.digits.train import OnStep, pretrain
+from ostcli.paper.digits.settings import ADAPT_STEPS, PRETRAIN_STEPS
+from ostcli.paper.digits.train import pretrain
 from ostcli.workflows.reproduce.kept import digest_of, kept
+from ostcli.workflows.reproduce.watch import Watch
 
 DOMAIN_STEPS = 300
 """Of the classifier of domains: two looks are told apart at once."""
-"""Runs that are trained together."""
 
 
 @dataclass(frozen=True)
 class DigitTask:
     """A direction of translation, by the names of its domains."""
 
+    key: str
     a: str
     b: str
     column: int | None
     """Which of the two columns of the paper's Table 1 it is; None for neither."""
 
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.a} → {self.b}"
 
-TASKS: Mapping[str, DigitTask] = {
-    "svhn-to-mnist": DigitTask("SVHN", "MNIST", 1),
-    "mnist-to-svhn": DigitTask("MNIST", "SVHN", 0),
-    "mnist-m-to-mnist": DigitTask("MNIST-M", "MNIST", None),
-    "mnist-to-mnist-m": DigitTask("MNIST", "MNIST-M", None),
-}
+
+TASKS = (
+    DigitTask("svhn-to-mnist", "SVHN", "MNIST", 1),
+    DigitTask("mnist-to-svhn", "MNIST", "SVHN", 0),
+    DigitTask("mnist-m-to-mnist", "MNIST-M", "MNIST", None),
+    DigitTask("mnist-to-mnist-m", "MNIST", "MNIST-M", None),
+)
 """The paper's two, and two with MNIST-M as the larger colour domain."""
 
 
@@ -55,42 +60,52 @@ class Drawn:
     images: Tensor
     labels: Tensor
 
+    @property
+    def pictures(self) -> Tensor:
+        """As networks see them. Shape (K, n, C, 32, 32), range [-1, 1]."""
+        return as_values(self.images)
+
 
 class DigitLab:
     """A direction with all that its experiments need, made when it is asked for.
 
     Args:
+        task: which.
         a: where one picture at a time is taken from; no training of a translation sees its labels.
         b: the folder.
         seed: of all chance.
-        budget: by what the steps of every training are multiplied.
+        budget: by what the steps of adaptations are multiplied, and those of phase I and of
+            classifiers where that makes them fewer.
         precision: of phase I.
-        on_event: told of what is trained.
-        on_step: told of each step; may raise to stop.
+        watch: told of each training's steps.
     """
 
     def __init__(
         self,
+        task: DigitTask,
         a: DigitDomain,
         b: DigitDomain,
         *,
         seed: int,
         budget: float,
         precision: Precision,
-        on_event: OnEvent,
-        on_step: OnStep,
+        watch: Watch,
     ) -> None:
-        self.a, self.b, self.seed, self.budget = a, b, seed, budget
-        self._precision, self._on_event, self._on_step = precision, on_event, on_step
+        self.task, self.a, self.b, self.seed, self.budget = task, a, b, seed, budget
+        self.watch, self.device = watch, watch.device
+        self._precision = precision
 
     @cached_property
     def judge(self) -> Judge:
         """The classifiers of B's digits and of the two domains."""
-        both = two_domains(self.a.train, self.b.train)
+        a, b = self.a, self.b
         return Judge(
-            digits=self._classifier(f"classifier of {self.b.name}", self.b.train, 10, None),
+            digits=self._classifier(f"classifier of {b.name}", b.train, 10, STEPS),
             domains=self._classifier(
-                f"classifier of {self.a.name} and {self.b.name}", both, 2, DOMAIN_STEPS
+                f"classifier of {a.name} and {b.name}",
+                two_domains(a.train, b.train),
+                2,
+                DOMAIN_STEPS,
             ),
         )
 
@@ -107,12 +122,15 @@ class DigitLab:
 
     @cached_property
     def pool(self) -> Digits:
-        """All pictures of A, in an order of chance."""
-        parts = (self.a.held_back, self.a.train)
-        images = torch.cat([part.images for part in parts])
-        labels = torch.cat([part.labels for part in parts])
-        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(self.seed))
-        return Digits(images[order], labels[order])
+        """All pictures of A by chance, those first that no classifier has seen."""
+        chance = self.chance()
+        parts = [
+            part[torch.randperm(len(part), generator=chance)]
+            for part in (self.a.held_back, self.a.train)
+        ]
+        return Digits(
+            torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts])
+        )
 
     def drawn(self, num_runs: int, num_own: int = 1) -> Drawn:
         """Return pictures of A for some runs: as many runs as there are pictures for, at most.
@@ -127,8 +145,43 @@ class DigitLab:
         return Drawn(taken.images.view(*shape, *taken.images.shape[1:]), taken.labels.view(shape))
 
     def steps(self, steps: int) -> int:
-        """Return how many steps this budget leaves of so many."""
-        return max(1, round(self.budget * steps))
+        """Return how many steps this budget makes of an adaptation's."""
+        return max(1, round(self.budget * steps)) if steps else 0
+
+    def chance(self) -> torch.Generator:
+        """Return what draws fresh weights."""
+        return torch.Generator().manual_seed(self.seed)
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """All that every row depends on, as JSON values."""
+        return {
+            "task": self.task.key,
+            "a": digest_of(self.pool.images, self.pool.labels),
+            "b": digest_of(self.b.train.images, self.b.train.labels),
+            "seed": self.seed,
+            "budget": self.budget,
+            "precision": self._precision,
+        }
+
+    @property
+    def introduction(self) -> str:
+        """What is said above every table: data, classifiers, lengths."""
+        facts = self.facts
+        return (
+            f"A is {self.a.name}, {facts['pictures_of_a']:,} pictures of which each run has its "
+            f"own; B is {self.b.name}, {facts['pictures_of_b']:,} pictures. A classifier trained "
+            f"on B's digits alone judges, right on {facts['accuracy_of_classifier']:.1%} of B's "
+            f"held-back ones; the one that tells A from B is right on "
+            f"{facts['accuracy_of_domain_classifier']:.1%}. Phase I: {self.steps_of_phase_one:,} "
+            f"steps of 64 pictures (authors: 10,000); phase II, and each baseline: "
+            f"{self.steps(ADAPT_STEPS):,} steps of one picture of each domain (authors: 5,000)."
+        )
+
+    @property
+    def steps_of_phase_one(self) -> int:
+        """As many as the authors', or fewer by the budget."""
+        return min(PRETRAIN_STEPS, self.steps(PRETRAIN_STEPS))
 
     def layers(self, latent: LatentForm = LatentForm.DETERMINISTIC) -> DigitLayers:
         """Return the architecture."""
@@ -136,7 +189,8 @@ class DigitLab:
 
     def pretrained(self, latent: LatentForm = LatentForm.DETERMINISTIC) -> Networks:
         """Return phase I's networks, trained once."""
-        layers, steps = self.layers(latent), self.steps(PRETRAIN_STEPS)
+        layers, steps = self.layers(latent), self.steps_of_phase_one
+        name = f"phase I of {self.b.name}"
         settings = {
             "data": digest_of(self.b.train.images),
             "latent": latent,
@@ -152,27 +206,30 @@ class DigitLab:
                 steps=steps,
                 seed=self.seed,
                 precision=self._precision,
-                on_step=self._on_step,
+                device=self.device,
+                on_step=self.watch.of(name, self._precision),
             )
 
         return kept(
-            f"phase I of {self.b.name}",
+            name,
             settings,
             build=lambda: Networks(layers, torch.Generator()),
             train=train,
-            on_event=self._on_event,
+            on_event=self.watch.on_event,
         )
 
-    def _classifier(
-        self, name: str, digits: Digits, num_classes: int, steps: int | None
-    ) -> Classifier:
-        chosen = {} if steps is None else {"steps": steps}
+    def _classifier(self, name: str, digits: Digits, num_classes: int, steps: int) -> Classifier:
+        steps = min(steps, self.steps(steps))
         return kept(
             name,
-            {"data": digest_of(digits.images, digits.labels), "seed": self.seed, **chosen},
+            {
+                "data": digest_of(digits.images, digits.labels),
+                "seed": self.seed,
+                "steps": steps,
+            },
             build=lambda: Classifier(digits.colours, num_classes),
             train=lambda: train_classifier(
-                digits, num_classes=num_classes, seed=self.seed, **chosen
+                digits, num_classes=num_classes, steps=steps, seed=self.seed
             ),
-            on_event=self._on_event,
+            on_event=self.watch.on_event,
         )

@@ -1,0 +1,1 @@
+"""The paper's experiments with pictures: data sets, settings, published figures."""

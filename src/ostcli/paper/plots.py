@@ -1,0 +1,159 @@
+"""Plots of the tables, by matplotlib: an extra, as only researchers want them.
+
+Every function returns an SVG file.
+"""
+
+import importlib.util
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ostcli.paper.intervals import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, FAINT, OURS, PUBLISHED = "#1c1c1e", "#8e8e93", "#2f6fbb", "#c4572b"
+COLOURS = (OURS, "#e0a526", PUBLISHED, "#4f9d69", "#7b5ea7")
+"""In the order of the talk's figure 3: blue for the method, yellow for UNIT, red for CycleGAN."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A row of a plot of bars."""
+
+    name: str
+    value: Estimate
+    published: float | None = None
+
+
+Points = Mapping[float, Estimate]
+"""A line: its height at some places."""
+
+
+def can_plot() -> bool:
+    """Tell whether matplotlib is there."""
+    return importlib.util.find_spec("matplotlib") is not None
+
+
+def plot_bars(bars: Sequence[Bar], *, title: str, axis: str) -> bytes:
+    """Plot a bar for each row, with its interval, and a mark where the paper's figure is."""
+    figure, axes = _begin(8.0, 0.8 + 0.3 * len(bars))
+    places = range(len(bars))
+    axes.barh(
+        places,
+        [bar.value.value for bar in bars],
+        xerr=_reaches([bar.value for bar in bars]),
+        color=OURS,
+        ecolor=INK,
+        height=0.6,
+        label="ours, with its 95 % interval",
+    )
+    known = [(bar.published, place) for place, bar in enumerate(bars) if bar.published is not None]
+    if known:
+        values, rows = zip(*known, strict=True)
+        axes.plot(values, rows, "D", color=PUBLISHED, markersize=5, label="published")
+    axes.set_yticks(places, [bar.name for bar in bars])
+    axes.invert_yaxis()
+    axes.set_xlabel(axis)
+    axes.set_title(title, loc="left")
+    axes.legend(frameon=False, loc="lower right")
+    return _saved(figure)
+
+
+def plot_lines(
+    lines: Mapping[str, Points], *, title: str, x_axis: str, y_axis: str, log: bool = True
+) -> bytes:
+    """Plot lines, each place with its interval.
+
+    Args:
+        lines: by name.
+        title, x_axis, y_axis: what is written.
+        log: whether equal factors, rather than equal steps, are equally far on the x axis.
+    """
+    figure, axes = _begin(6.0, 4.0)
+    for (name, points), colour in zip(lines.items(), COLOURS, strict=False):
+        places = sorted(points)
+        values = [points[place] for place in places]
+        axes.errorbar(
+            places,
+            [value.value for value in values],
+            yerr=_reaches(values),
+            color=colour,
+            marker="o",
+            markersize=4,
+            capsize=3,
+            label=name,
+        )
+    axes.set_xscale("log" if log else "linear")
+    every = sorted({place for points in lines.values() for place in points})
+    axes.set_xticks(every, [f"{place:g}" for place in every])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(x_axis)
+    axes.set_ylabel(y_axis)
+    axes.set_title(title, loc="left")
+    axes.legend(frameon=False)
+    return _saved(figure)
+
+
+Shaded = Sequence[tuple[float, float, float]]
+"""Points of a plane with their shades: x, y, 0 to 1."""
+
+
+def plot_panels(panels: Mapping[str, Shaded], *, title: str, columns: int = 4) -> bytes:
+    """Plot sets of points, each in a panel of its own."""
+    rows = -(-len(panels) // columns)
+    figure, grid = _panels(rows, min(columns, len(panels)))
+    for axes, (name, points) in zip(grid, panels.items(), strict=False):
+        x, y, shade = zip(*points, strict=True)
+        axes.scatter(x, y, c=shade, cmap="viridis", s=9)
+        axes.set_title(name, loc="left", fontsize=9)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.set_xticks([])
+        axes.set_yticks([])
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    return _saved(figure)
+
+
+def _begin(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """Return a page, in inches, with one set of axes."""
+    figure = _page(width, height)
+    axes = figure.subplots()
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _panels(rows: int, columns: int) -> tuple["Figure", list["Axes"]]:
+    figure = _page(2.4 * columns, 2.5 * rows)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def _page(width: float, height: float) -> "Figure":
+    # Without pyplot, which would choose a window to draw in.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _saved(figure: "Figure") -> bytes:
+    """Return an SVG file, the same for the same plot, its words as text."""
+    import matplotlib as mpl
+
+    stream = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ost"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    return stream.getvalue()
+
+
+def _reaches(values: Sequence[Estimate]) -> list[list[float]]:
+    """Return how far the intervals reach, below and above."""
+    return [
+        [max(0.0, value.value - value.low) for value in values],
+        [max(0.0, value.high - value.value) for value in values],
+    ]

@@ -1,0 +1,211 @@
+"""The ways of translating digits that the tables compare.
+
+Legend: K runs, n pictures of A that a run has, C colours of B.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from ostcli.config import OptimConfig
+from ostcli.method.networks import Networks
+from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
+from ostcli.paper.baselines.unit import Unit, UnitNetworks, UnitWeights
+from ostcli.paper.digits.controls import CONTROLS
+from ostcli.paper.digits.settings import ADAPT, ADAPT_STEPS, Ablation
+from ostcli.paper.digits.train import Budget, OnStep, train_many
+from ostcli.training.phases import PhaseTwo
+from ostcli.training.runs import PhaseOfRuns
+from ostcli.workflows.reproduce.book import Values
+from ostcli.workflows.reproduce.digits import DigitLab, Drawn
+
+AT_ONCE = 50
+"""Runs that step together: more would cost each hardly less, and memory more."""
+UNADAPTED = "T_BB(x), unadapted"
+
+N = TypeVar("N", bound=nn.Module)
+
+
+class DigitMethod(Protocol):
+    """Gives T_AB of every run's pictures."""
+
+    @property
+    def name(self) -> str:
+        """Of the row."""
+
+    @property
+    def published(self) -> tuple[float, float] | None:
+        """Accuracy of MNIST → SVHN and of SVHN → MNIST in the paper; None for a row of ours."""
+
+    @property
+    def settings(self) -> Values:
+        """All that its results depend on besides the data, as JSON values."""
+
+    def translate(
+        self, lab: DigitLab, drawn: Drawn, looks: Sequence[int] = ()
+    ) -> Mapping[int, Tensor]:
+        """Translate the pictures of every run.
+
+        Args:
+            lab: the direction.
+            drawn: the pictures.
+            looks: steps of training after which to translate; the last one is always.
+
+        Returns:
+            T_AB by step. Shape (K, n, C, 32, 32), range [-1, 1].
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained(Generic[N]):
+    """A method that trains networks for each run."""
+
+    name: str
+    settings: Values
+    begin: Callable[[DigitLab], N]
+    """Makes the networks that every run begins from."""
+    phase: PhaseOfRuns[N]
+    path: Callable[[N, Tensor], Tensor]
+    """T_AB of the networks of one run."""
+    optim: OptimConfig
+    augment: bool = True
+    steps: int = ADAPT_STEPS
+    """At the budget of 1."""
+    published: tuple[float, float] | None = None
+
+    def translate(
+        self, lab: DigitLab, drawn: Drawn, looks: Sequence[int] = ()
+    ) -> Mapping[int, Tensor]:
+        """Train the runs, so many at once, and translate; see `DigitMethod`."""
+        parts = torch.split(drawn.images, AT_ONCE)
+        steps, begin = lab.steps(self.steps), self.begin(lab).to(lab.device)
+        told = lab.watch.of(self.name)
+        made = [
+            train_many(
+                begin,
+                self.phase,
+                self.path,
+                images,
+                lab.b.train,
+                self.optim,
+                Budget(steps=steps),
+                augment=self.augment,
+                seed=lab.seed + 2 * index,
+                looks=looks,
+                on_step=_one_of(told, index, len(parts)),
+            )
+            for index, images in enumerate(parts)
+        ]
+        return {step: torch.cat([part[step] for part in made]) for step in made[0]}
+
+
+@dataclass(frozen=True)
+class Control:
+    """A translation that learns nothing of A; see `controls`."""
+
+    name: str
+    published = None
+
+    @property
+    def settings(self) -> Values:
+        """Its name is all."""
+        return {"control": self.name}
+
+    def translate(
+        self,
+        lab: DigitLab,
+        drawn: Drawn,
+        looks: Sequence[int] = (),  # noqa: ARG002 - no training
+    ) -> Mapping[int, Tensor]:
+        """Translate; see `DigitMethod`."""
+        made = CONTROLS[self.name](drawn.pictures.flatten(0, 1), lab.b.train.pictures)
+        return {0: made.view(*drawn.labels.shape, *made.shape[1:])}
+
+
+def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) -> Trained[Networks]:
+    """Return the paper's method, or a row of its Table 1.
+
+    Args:
+        ablation: the row.
+        name: of the row, if another than the ablation's.
+        steps: at the budget of 1.
+    """
+    config = ablation.of(ADAPT)
+
+    def begin(lab: DigitLab) -> Networks:
+        networks = copy.deepcopy(lab.pretrained(ablation.latent))
+        networks.add_domain_a(config.birth, torch.Generator().manual_seed(lab.seed))
+        return networks
+
+    return Trained(
+        name=name or ablation.name,
+        settings={**config.to_json(), "latent": ablation.latent},
+        begin=begin,
+        phase=PhaseTwo.begin(config),
+        path=_one_shot_path,
+        optim=config.optim,
+        augment=ablation.augment,
+        steps=steps,
+        published=ablation.published,
+    )
+
+
+def unadapted(full: Ablation) -> Trained[Networks]:
+    """Return T_BB of x: of the full method all that is there before its first step."""
+    return replace(one_shot(full, name=UNADAPTED, steps=0), published=None)
+
+
+def unit(*, from_phase_one: bool) -> Trained[UnitNetworks]:
+    """Return UNIT on one's own pictures of A and all of B.
+
+    Args:
+        from_phase_one: whether it goes on from phase I's networks, as the paper's method does, or
+            begins with nothing.
+    """
+    weights = UnitWeights()
+    return Trained(
+        name=_from("UNIT", from_phase_one),
+        settings={"unit": asdict(weights), "from_phase_one": from_phase_one},
+        begin=lambda lab: (
+            UnitNetworks.of_phase_one(lab.pretrained(), lab.chance())
+            if from_phase_one
+            else UnitNetworks.build(lab.layers(), lab.chance())
+        ),
+        phase=Unit.begin(weights, ADAPT.optim),
+        path=UnitNetworks.translate_ab,
+        optim=ADAPT.optim,
+    )
+
+
+def cyclegan(*, from_phase_one: bool) -> Trained[CycleGanNetworks]:
+    """Return CycleGAN likewise."""
+    weights = CycleGanWeights()
+    return Trained(
+        name=_from("CycleGAN", from_phase_one),
+        settings={"cyclegan": asdict(weights), "from_phase_one": from_phase_one},
+        begin=lambda lab: (
+            CycleGanNetworks.of_phase_one(lab.pretrained(), lab.chance())
+            if from_phase_one
+            else CycleGanNetworks.build(lab.layers(), lab.chance())
+        ),
+        phase=CycleGan.begin(weights, ADAPT.optim),
+        path=CycleGanNetworks.translate_ab,
+        optim=ADAPT.optim,
+    )
+
+
+def _one_of(told: OnStep, index: int, number: int) -> OnStep:
+    """Return what tells of the steps of one of several trainings that follow one another."""
+    return lambda step, num_steps: told(index * num_steps + step, number * num_steps)
+
+
+def _from(name: str, from_phase_one: bool) -> str:
+    return f"{name}, from phase I" if from_phase_one else f"{name}, from random weights"
+
+
+def _one_shot_path(networks: Networks, pictures: Tensor) -> Tensor:
+    return networks.decode_b(networks.encode_a(pictures).mode)

@@ -1,0 +1,98 @@
+"""The talk's figure on minimality: which maps between two segments small networks express."""
+
+from dataclasses import asdict
+from functools import partial
+
+import torch
+
+from ostcli.events import Note
+from ostcli.paper.minimality import (
+    NON_SEMANTIC,
+    NUM_POINTS,
+    SEGMENT_A,
+    SEGMENT_B,
+    SEMANTIC,
+    STEPS,
+    points_on,
+    run_minimality,
+)
+from ostcli.paper.plots import Shaded, plot_panels
+from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
+from ostcli.workflows.reproduce.request import Request
+from ostcli.workflows.reproduce.watch import Watch
+
+NUM_SEEDS = 100
+NAME = "minimality"
+HEADINGS = ("network", "asked for", "seeds that do it", "least error")
+INTRODUCTION = (
+    "# Minimality\n\nTwo line segments in the plane. Countless maps take the uniform distribution "
+    "on the first to that on the second; two of them keep what is next to what. Asked for one map "
+    "point by point, a network h(x) = σ(Wx + b) with two leaky-ReLU units can be those two and no "
+    "other, a wide network can be all of them. Asked only to match the distributions, two units "
+    "come to one of the two whenever they come to anything. Errors are mean distances in units of "
+    "the second segment's length; below 0.02 a map counts as expressed."
+)
+
+
+def minimality(watch: Watch, book: Book, request: Request) -> Table:
+    """Train the networks of all seeds, and write the table and its figure."""
+    steps = max(1, round(STEPS * min(1.0, request.budget)))
+    settings = {"seeds": NUM_SEEDS, "steps": steps, "seed": request.seed}
+    figures = book.found(NAME, settings)
+    if figures is None:
+        watch.check()
+        watch.on_event(Note(text=f"training {NUM_SEEDS} networks for each map"))
+        figures = book.keep(NAME, settings, _run(steps, request.seed))
+    return book.write(
+        Draft(
+            name=NAME,
+            introduction=INTRODUCTION,
+            headings=HEADINGS,
+            cells=_cells(figures),
+            values={"settings": settings, **figures},
+            plot=partial(_plot, figures),
+        )
+    )
+
+
+def _run(steps: int, seed: int) -> Values:
+    found = run_minimality(num_seeds=NUM_SEEDS, steps=steps, seed=seed)
+    return {
+        "fits": {
+            network: {name: asdict(fit) for name, fit in fits.items()}
+            for network, fits in found.fits.items()
+        },
+        "matchings": {network: asdict(each) for network, each in found.matchings.items()},
+    }
+
+
+def _cells(figures: Values) -> list[list[str]]:
+    cells = []
+    for network, fits in figures["fits"].items():
+        for name, fit in fits.items():
+            kind = "semantic" if name in SEMANTIC else "not semantic"
+            asked = f"the map “{name}” ({kind})"
+            cells.append([network, asked, f"{fit['num_expressed']}", f"{fit['best_error']:.3f}"])
+        matching = figures["matchings"][network]
+        for key, result in (
+            ("num_forwards", "forwards"),
+            ("num_backwards", "backwards"),
+            ("num_non_semantic", "another map"),
+            ("num_unmatched", "no match"),
+        ):
+            cells.append([network, f"the distribution; came to: {result}", f"{matching[key]}", "–"])
+    return cells
+
+
+def _plot(figures: Values) -> bytes:
+    """Draw both segments for each map, points that it joins in one shade."""
+    t = (torch.arange(NUM_POINTS) + 0.5) / NUM_POINTS
+    panels: dict[str, Shaded] = {}
+    for name, of in {**SEMANTIC, **NON_SEMANTIC}.items():
+        count = figures["fits"]["two units"][name]["num_expressed"]
+        both = torch.cat([points_on(SEGMENT_A, t), points_on(SEGMENT_B, of(t))])
+        shaded = torch.cat([both, t.repeat(2)[:, None]], dim=1)
+        panels[f"{name}: {count} of {NUM_SEEDS}"] = [
+            (x, y, shade) for x, y, shade in shaded.tolist()
+        ]
+    return plot_panels(panels, title="Maps between two segments: how often two units express each")

@@ -1,0 +1,296 @@
+"""What the experiments with pictures have in common: a task, its phase I, and its methods."""
+
+import copy
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ostcli.config import AdaptConfig, Preset, PretrainConfig
+from ostcli.images.folder import spread
+from ostcli.method.architecture import PictureLayers, build_networks
+from ostcli.method.augment import Pictures
+from ostcli.method.networks import NetworkPath, Networks
+from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
+from ostcli.paper.baselines.unit import Unit, UnitNetworks, UnitWeights
+from ostcli.paper.pictures.data import PictureDomains
+from ostcli.paper.pictures.settings import (
+    ALL,
+    FEW,
+    NUM_FEW,
+    ONE,
+    STEPS_TWO,
+    PictureTask,
+    phase_one_config,
+)
+from ostcli.presets import adapt_preset
+from ostcli.training.batches import Batch, Views
+from ostcli.training.loop import Hooks, Training, run
+from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
+from ostcli.training.schedule import Schedule
+from ostcli.training.trainer import Trainer
+from ostcli.workflows.reproduce.book import Values
+from ostcli.workflows.reproduce.kept import kept
+from ostcli.workflows.reproduce.watch import Watch
+from ostcli.workflows.translator import Translator
+
+NUM_SOURCES = 10
+"""Pictures of A that are translated, of those that no training of B's look sees."""
+
+N = TypeVar("N", bound=nn.Module)
+
+
+class PictureLab:
+    """A task with all that its experiments need, made when it is asked for.
+
+    Args:
+        task: which.
+        domains: in the task's order.
+        preset: PAPER for the authors' network and lengths, FAST for what two cores can do.
+        seed: of all chance.
+        budget: by what steps are multiplied.
+        watch: told of each training.
+    """
+
+    def __init__(
+        self,
+        task: PictureTask,
+        domains: PictureDomains,
+        *,
+        preset: Preset,
+        seed: int,
+        budget: float,
+        watch: Watch,
+    ) -> None:
+        self.task, self.domains, self.watch = task, domains, watch
+        self.one: PretrainConfig = phase_one_config(
+            task, preset, num_pictures=len(domains.train_b), seed=seed, budget=budget
+        )
+        self.two: AdaptConfig = replace(
+            adapt_preset(self.one, num_pictures=len(domains.train_b)), seed=seed
+        )
+        if preset is Preset.FAST:
+            self.two = replace(self.two, steps=max(1, round(budget * STEPS_TWO)))
+
+    @cached_property
+    def sources(self) -> Sequence[Image.Image]:
+        """The pictures of A that every method translates."""
+        return spread(self.domains.test_a, NUM_SOURCES)
+
+    @cached_property
+    def truths(self) -> Sequence[Image.Image] | None:
+        """Their true partners, where there are such."""
+        return spread(self.domains.test_b, NUM_SOURCES) if self.domains.are_pairs else None
+
+    def own(self, index: int, how_many: str) -> Pictures:
+        """Return the pictures of A that a method has for a source: it, more, or all for training.
+
+        Args:
+            index: of the source.
+            how_many: `ONE`, `FEW` or `ALL`.
+        """
+        if how_many == ALL:
+            return self.domains.train_a
+        more = NUM_FEW - 1 if how_many == FEW else 0
+        return [self.sources[index], *spread(self.domains.train_a, more)]
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """All that every row depends on, as JSON values."""
+        domains = self.domains
+        parts = (domains.train_a, domains.train_b, self.sources)
+        return {
+            "task": self.task.key,
+            "data": [_digest_of(part) for part in parts],
+            "one": self.one.to_json(),
+            "two": self.two.to_json(),
+        }
+
+    @cached_property
+    def pretrained(self) -> Networks:
+        """Phase I's networks, trained once."""
+        name, config = f"phase I of {self.task.title}", self.one
+
+        def train() -> Networks:
+            networks = build_networks(config.network, seed=config.seed)
+            views = {"b": self.views(self.domains.train_b)}
+            trainer = self.train(name, networks, PhaseOne.begin(config), config, views)
+            return trainer.networks_for_use().to("cpu")
+
+        return kept(
+            name,
+            {"data": self.settings["data"][1], **config.to_json()},
+            build=lambda: build_networks(config.network, seed=config.seed),
+            train=train,
+            on_event=self.watch.on_event,
+        )
+
+    def chance(self) -> torch.Generator:
+        """Return what draws fresh weights."""
+        return torch.Generator().manual_seed(self.one.seed)
+
+    def views(self, pictures: Pictures, domain: int = 0) -> Views:
+        """Return the views of a domain, 0 for B and 1 for A."""
+        config = self.two if domain else self.one
+        return Views(pictures, config.view, config.optim.batch_size, (self.one.seed, domain))
+
+    def train(
+        self,
+        name: str,
+        networks: N,
+        phase: Phase[N],
+        config: PretrainConfig | AdaptConfig,
+        views: Mapping[str, Views],
+    ) -> Trainer[N]:
+        """Train networks on views by domain.
+
+        Args:
+            name: for the user.
+            networks: as drawn, or as phase I left them; changed.
+            phase: gives the losses.
+            config: rates and steps.
+            views: by domain.
+
+        Raises:
+            StoppedError: a stop was asked for.
+        """
+
+        def batch(step: int) -> Batch:
+            return {domain: of.batch(step) for domain, of in views.items()}
+
+        trainer = Trainer(
+            networks.requires_grad_(True).train().to(self.watch.device),
+            phase,
+            config.optim,
+            seed=config.seed,
+            precision=config.precision,
+        )
+        hooks = Hooks(
+            save=lambda _: None,
+            preview=lambda: None,
+            should_stop=self.watch.should_stop,
+            on_event=self.watch.on_event,
+        )
+        schedule = Schedule(
+            num_steps=config.steps, seconds=None, decay_share=config.optim.decay_share
+        )
+        run([Training(name, trainer, batch, hooks)], schedule)
+        self.watch.check()
+        return trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureMethod(Generic[N]):
+    """A way of translating that trains networks: for each source, or once for all of them."""
+
+    name: str
+    how_many: str
+    """Pictures of A that it has: `ONE`, `FEW` or `ALL`."""
+    settings: Values
+    begin: Callable[[PictureLab], N]
+    """Makes the networks that it begins from."""
+    phase: Callable[[PictureLab], Phase[N]]
+    translating: Callable[[N], tuple[Networks, NetworkPath]]
+    """Networks, and the path through them that is T_AB."""
+
+    def translate(self, lab: PictureLab) -> tuple[list[Image.Image], Values]:
+        """Return T_AB of the sources, and what it cost."""
+        config = lab.two
+        if self.how_many == ALL:  # As long as phase I and phase II together.
+            assert lab.one.steps is not None
+            assert lab.two.steps is not None
+            config = replace(lab.two, steps=lab.one.steps + lab.two.steps)
+        made: list[Image.Image] = []
+        trainings = 1 if self.how_many == ALL else len(lab.sources)
+        for index in range(trainings):
+            views = {
+                "a": lab.views(lab.own(index, self.how_many), 1),
+                "b": lab.views(lab.domains.train_b),
+            }
+            trainer = lab.train(self.name, self.begin(lab), self.phase(lab), config, views)
+            networks, path = self.translating(trainer.networks_for_use())
+            translator = Translator(networks, path, config.view)
+            sources = lab.sources if self.how_many == ALL else [lab.sources[index]]
+            made += [translator.translate(source) for source in sources]
+        batch = {domain: each.batch(0) for domain, each in views.items()}
+        return made, {
+            "steps": config.steps,
+            "trainings": trainings,
+            "giga_flop_per_step": giga_flop(self.begin(lab), self.phase(lab), config, batch),
+        }
+
+
+def giga_flop(networks: N, phase: Phase[N], config: AdaptConfig, batch: Batch) -> float:
+    """Return the operations of a step, in billions, by torch's count."""
+    trainer = Trainer(networks, phase, config.optim, seed=0)
+    with FlopCounterMode(display=False) as counter:
+        trainer.do_step(batch, 1.0)
+    return float(counter.get_total_flops()) / 1e9
+
+
+def one_shot() -> PictureMethod[Networks]:
+    """Return the paper's method."""
+
+    def begin(lab: PictureLab) -> Networks:
+        networks = copy.deepcopy(lab.pretrained).requires_grad_(True)
+        networks.add_domain_a(lab.two.birth, lab.chance())
+        return networks
+
+    return PictureMethod(
+        name=f"OST, {ONE} of A",
+        how_many=ONE,
+        settings={"method": "OST"},
+        begin=begin,
+        phase=lambda lab: PhaseTwo.begin(lab.two),
+        translating=lambda networks: (networks, networks.translate_ab),
+    )
+
+
+def unit(how_many: str) -> PictureMethod[UnitNetworks]:
+    """Return UNIT: from phase I's networks, or where it has all of A from random weights."""
+    weights = UnitWeights()
+    return PictureMethod(
+        name=f"UNIT, {how_many} of A",
+        how_many=how_many,
+        settings={"method": "UNIT", **asdict(weights)},
+        begin=lambda lab: (
+            UnitNetworks.build(PictureLayers(lab.one.network), lab.chance())
+            if how_many == ALL
+            else UnitNetworks.of_phase_one(lab.pretrained, lab.chance())
+        ),
+        phase=lambda lab: Unit.begin(weights, lab.two.optim),
+        translating=lambda both: (both.networks, both.networks.translate_ab),
+    )
+
+
+def cyclegan(how_many: str) -> PictureMethod[CycleGanNetworks]:
+    """Return CycleGAN likewise."""
+    weights = CycleGanWeights()
+    return PictureMethod(
+        name=f"CycleGAN, {how_many} of A",
+        how_many=how_many,
+        settings={"method": "CycleGAN", **asdict(weights)},
+        begin=lambda lab: (
+            CycleGanNetworks.build(PictureLayers(lab.one.network), lab.chance())
+            if how_many == ALL
+            else CycleGanNetworks.of_phase_one(lab.pretrained, lab.chance())
+        ),
+        phase=lambda lab: CycleGan.begin(weights, lab.two.optim),
+        translating=lambda both: (both.forth, both.forth.translate_ab),
+    )
+
+
+def _digest_of(pictures: Pictures) -> str:
+    """Return what tells pictures from other ones."""
+    whole = hashlib.sha256()
+    for index in range(len(pictures)):
+        picture = pictures[index]
+        whole.update(f"{picture.size}".encode())
+        whole.update(picture.tobytes())
+    return whole.hexdigest()[:16]

@@ -1,0 +1,81 @@
+"""What an experiment tells of its trainings, and how it is stopped."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ostcli.config import Precision
+from ostcli.events import OnEvent, StepDone, TrainingPlanned
+from ostcli.paper.digits.train import OnStep
+from ostcli.training.device import describe_device
+
+MEASURED = 3
+"""Steps after which a training's time is foretold."""
+
+
+class StoppedError(Exception):
+    """A stop was asked for."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Tell of every training's steps, and end it when that is asked for.
+
+    Args:
+        device: that trainings run on.
+        on_event: told of each plan and each step.
+        should_stop: asked after each step.
+    """
+
+    device: torch.device
+    on_event: OnEvent
+    should_stop: Callable[[], bool]
+
+    def check(self) -> None:
+        """Go on, unless a stop was asked for.
+
+        Raises:
+            StoppedError: it was.
+        """
+        if self.should_stop():
+            raise StoppedError
+
+    def of(self, name: str, precision: Precision = Precision.FP32) -> OnStep:
+        """Return what is to be told of each step of one training.
+
+        Args:
+            name: of the training.
+            precision: it runs in.
+        """
+        began = time.monotonic()
+
+        def on_step(step: int, num_steps: int) -> None:
+            self.check()
+            seconds = (time.monotonic() - began) / step
+            if step == min(MEASURED, num_steps):
+                self.on_event(
+                    TrainingPlanned(
+                        name=name,
+                        device=describe_device(self.device),
+                        precision=precision,
+                        num_threads=torch.get_num_threads(),
+                        first_step=0,
+                        num_steps=num_steps,
+                        seconds_per_step=seconds,
+                        seconds=seconds * num_steps,
+                    )
+                )
+            if step >= MEASURED or step == num_steps:
+                self.on_event(
+                    StepDone(
+                        step=step,
+                        num_steps=num_steps,
+                        losses={},
+                        steps_per_second=1 / seconds,
+                        seconds_left=seconds * (num_steps - step),
+                    )
+                )
+
+        return on_step

@@ -1,0 +1,44 @@
+"""`ost reproduce`: tables on standard output, the rest beside it."""
+
+SHORT = ("--runs", "2", "--budget", "0.0001", "--task", "svhn-to-mnist", "--threads", "1")
+
+
+def test_it_prints_the_table_and_where_it_is(ost, digits, tmp_path):
+    run = ost("reproduce", "table1", "--data", digits, *SHORT, "--only", "identity")
+    assert run.code == 0
+    heading, *rows, path = run.lines
+    assert heading.split()[0] == "accuracy"
+    assert sum("not run" in row for row in rows) == len(rows) - len(
+        [row for row in rows if row.startswith(("identity", "always"))]
+    )
+    assert path == "ost-reproduction/table1-svhn-to-mnist/table1-svhn-to-mnist.md"
+    assert (tmp_path / path).is_file()
+
+
+def test_json_holds_the_tables(ost, digits):
+    run = ost("reproduce", "table1", "--data", digits, *SHORT, "--only", "identity", "--json")
+    result = run.json["result"]
+    rows = {row["name"]: row for row in result["tables"]["table1-svhn-to-mnist"]["rows"]}
+    assert 0 <= rows["identity"]["figures"]["accuracy"]["value"] <= 1
+    assert result["missing"] == []
+    assert result["stopped"] is False
+
+
+def test_missing_data_are_named_with_how_to_get_them(ost, digits):
+    run = ost("reproduce", "table1", "--data", digits, *SHORT[:4], "--only", "identity")
+    assert run.code == 0
+    assert "table1, MNIST-M → MNIST not made: there is no MNIST-M" in run.err
+    assert "mnist_m.npz" in run.err
+
+
+def test_no_data_at_all_is_code_4(ost, tmp_path):
+    run = ost("reproduce", "fig3", "--data", tmp_path, *SHORT)
+    assert run.code == 4
+    assert "there is no SVHN" in run.err
+    assert "--download" in run.err
+
+
+def test_an_unknown_direction_is_a_usage_error(ost, digits):
+    run = ost("reproduce", "table1", "--data", digits, "--task", "there")
+    assert run.code == 2
+    assert "svhn-to-mnist" in run.err

@@ -1,0 +1,211 @@
+"""The digits' tables: every row is listed, figures are kept, and a stop loses nothing."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from ostcli.config import Precision
+from ostcli.errors import InputError, UsageError
+from ostcli.events import Collected, StepDone, TrainingPlanned
+from ostcli.paper.digits.settings import FULL, TABLE_1
+from ostcli.workflows.reproduce import reproduce
+from ostcli.workflows.reproduce.request import Request
+
+SHORT = 1e-4
+"""A budget of one step for every training."""
+
+
+@pytest.fixture
+def request_(digits, tmp_path):
+    return Request(
+        data=digits,
+        out=tmp_path / "out",
+        runs=2,
+        budget=SHORT,
+        only=("full: ", "identity"),
+        tasks=("svhn-to-mnist",),
+    )
+
+
+def made(name, request, **options):
+    return reproduce([name], request, precision=Precision.FP32, threads=1, **options)
+
+
+def test_table_1_lists_every_row_and_holds_figures_of_those_asked_for(request_):
+    [table] = made("table1", request_).tables
+    rows = {row["name"]: row for row in table.draft.values["rows"]}
+
+    assert set(rows) >= {ablation.name for ablation in TABLE_1}
+    assert {name for name, row in rows.items() if row["figures"]} == {FULL, "identity"}
+    assert rows[FULL]["published"] == 0.23
+    assert rows["identity"]["published"] is None
+    figures = rows[FULL]["figures"]
+    assert len(figures["of_runs"]) == 2
+    assert figures["accuracy"]["low"] <= figures["accuracy"]["value"] <= figures["accuracy"]["high"]
+    assert figures["seconds_each"] > 0
+    assert figures["steps"] == 1
+
+
+def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
+    [table] = made("table1", request_).tables
+
+    text = table.path.read_text()
+    assert "SVHN → MNIST" in text
+    assert "| not run |" in text
+    assert f"The full method less “{'identity'}”" in text
+    with table.path.with_suffix(".csv").open() as stream:
+        headings, *lines = csv.reader(stream)
+    assert headings == list(table.draft.headings)
+    assert len(lines) == len(table.draft.cells)
+    assert json.loads(table.path.with_suffix(".json").read_text()) == json.loads(
+        json.dumps(table.draft.values)
+    )
+    svg, png = table.pictures
+    assert svg.read_bytes().startswith(b"<?xml")
+    with Image.open(png) as sheet:
+        assert sheet.mode == "RGB"
+
+
+def test_the_other_direction_has_its_own_published_figures(request_):
+    [table] = made("table1", replace(request_, tasks=("mnist-to-svhn",), only=("nothing",))).tables
+    rows = {row["name"]: row for row in table.draft.values["rows"]}
+
+    assert rows[TABLE_1[0].name]["published"] == 0.07
+    assert not any(row["figures"] for row in rows.values())
+
+
+def test_rows_that_are_there_are_not_made_again(request_):
+    [first] = made("table1", request_).tables
+    told = Collected()
+    [again] = made("table1", request_, on_event=told).tables
+
+    assert again.draft.values == first.draft.values
+    assert not told.of(TrainingPlanned)
+
+
+def test_more_rows_join_those_that_are_there(request_):
+    made("table1", request_)
+    [table] = made("table1", replace(request_, only=("no phase-II update",))).tables
+
+    known = {row["name"] for row in table.draft.values["rows"] if row["figures"]}
+    assert known == {FULL, "identity", "full, but no phase-II update of E^S and G^S"}
+
+
+def test_other_settings_are_other_rows(request_):
+    made("table1", request_)
+    [table] = made("table1", replace(request_, seed=1, only=("identity",))).tables
+
+    known = {row["name"] for row in table.draft.values["rows"] if row["figures"]}
+    assert known == {"identity"}
+
+
+def test_equal_seeds_give_equal_figures(request_):
+    [one] = made("table1", request_).tables
+    shutil.rmtree(request_.out)
+    [other] = made("table1", request_).tables
+
+    for mine, theirs in zip(one.draft.values["rows"], other.draft.values["rows"], strict=True):
+        for figure in ("accuracy", "realism", "of_runs") if mine["figures"] else ():
+            assert mine["figures"][figure] == theirs["figures"][figure]
+
+
+def test_a_stop_keeps_what_is_done(request_):
+    made("table1", replace(request_, only=("identity",)))
+    told = Collected()
+    request = replace(request_, budget=2 * SHORT)
+    stopped = made(
+        "table1", request, on_event=told, should_stop=lambda: bool(told.of(TrainingPlanned))
+    )
+    assert stopped.stopped
+    assert not stopped.tables
+
+    [table] = made("table1", request_).tables
+    assert {row["name"] for row in table.draft.values["rows"] if row["figures"]} == {
+        FULL,
+        "identity",
+    }
+
+
+def test_steps_are_told(request_):
+    told = Collected()
+    made("table1", replace(request_, only=(FULL,)), on_event=told)
+
+    names = [plan.name for plan in told.of(TrainingPlanned)]
+    assert names == ["phase I of MNIST", FULL]
+    assert all(event.num_steps == 1 for event in told.of(StepDone))
+
+
+def test_baselines_and_departures_run(request_):
+    only = ("UNIT", "CycleGAN", "born at random", "sampled")
+    [table] = made("table1", replace(request_, only=only)).tables
+
+    known = [row["name"] for row in table.draft.values["rows"] if row["figures"]]
+    assert known == [
+        "full, A born at random",
+        "full, sampled latent",
+        "UNIT, from phase I",
+        "UNIT, from random weights",
+        "CycleGAN, from phase I",
+        "CycleGAN, from random weights",
+    ]
+
+
+def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
+    [table] = made("fig3", replace(request_, only=("OST, 1 of", "UNIT, 10 of"))).tables
+    points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.values["points"]}
+
+    assert {number for number, _ in points} == {1, 2, 5, 10}, "as many as A has pictures for"
+    assert len(points[1, "OST"]["of_runs"]) == 2
+    assert len(points[10, "UNIT"]["of_runs"]) == 2
+    assert points[2, "OST"] is None
+
+
+def test_the_overfitting_strip_shows_both_kinds(request_):
+    [table] = made("overfitting", replace(request_, only=(), budget=10 / 1000)).tables
+
+    courses = table.draft.values["courses"]
+    assert list(courses) == ["selective", "non-selective"]
+    assert list(courses["selective"]) == [str(step) for step in range(11)]
+    # Before the first step both are the same networks.
+    assert courses["selective"]["0"] == courses["non-selective"]["0"]
+    with Image.open(table.pictures[-1]) as sheet:
+        assert sheet.width > sheet.height
+
+
+def test_directions_without_data_are_listed_with_how_to_get_them(request_):
+    result = made("table1", replace(request_, tasks=(), only=("identity",)))
+
+    assert [table.draft.values["task"] for table in result.tables] == [
+        "svhn-to-mnist",
+        "mnist-to-svhn",
+    ]
+    assert [missing.name for missing in result.missing] == [
+        "table1, MNIST-M → MNIST",
+        "table1, MNIST → MNIST-M",
+    ]
+    assert "mnist_m.npz" in result.missing[0].hint
+
+
+def test_no_data_at_all_is_an_error(request_, tmp_path):
+    with pytest.raises(InputError, match="there is no SVHN") as raised:
+        made("table1", replace(request_, data=tmp_path / "empty"))
+    assert "svhn_crops.npz" in raised.value.hint
+
+
+def test_unknown_names_are_errors_of_usage(request_):
+    with pytest.raises(UsageError, match="no experiment table9"):
+        made("table9", request_)
+    with pytest.raises(UsageError, match="no task there"):
+        made("table1", replace(request_, tasks=("there",)))
+
+
+def test_minimality_counts_every_seed(request_):
+    [table] = made("minimality", request_).tables
+
+    for counts in table.draft.values["matchings"].values():
+        assert sum(counts.values()) == 100
+    assert table.pictures[0].suffix == ".svg"
