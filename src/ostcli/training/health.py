@@ -102,14 +102,18 @@ class Health:
 
         Args:
             losses: by name; `rec_b` is the folder's reconstruction error, `rec_a` the example's,
-                which stands for both where the folder does not learn.
+                which stands for both where the folder does not learn. Networks without a
+                reconstruction, as of CycleGAN, can only diverge.
             latent_spread: standard deviation of the latent's means.
             flat_error: the reconstruction error of the views' mean colours.
         """
         broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
         if broken:
             return f"the loss {broken[0]} is not a finite number"
-        self._folder.take_in(losses["rec_b" if "rec_b" in losses else "rec_a"])
+        error = losses.get("rec_b", losses.get("rec_a"))
+        if error is None:
+            return None
+        self._folder.take_in(error)
         self._flat.take_in(flat_error)
         if "rec_a" in losses:
             self._example.take_in(losses["rec_a"])

@@ -159,3 +159,10 @@ def test_the_state_of_a_new_watch_goes_round():
 
     assert feed(health, noisy(0.05, 300)) == {}
     assert health.is_sound
+
+
+def test_networks_without_a_reconstruction_can_only_diverge():
+    health = Health()
+    for _ in range(300):
+        assert health.judge({"cycle_a": 0.5}, 0.0, 0.1) is None
+    assert "cycle_a" in health.judge({"cycle_a": math.inf}, 0.0, 0.1)

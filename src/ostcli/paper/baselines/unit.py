@@ -138,8 +138,8 @@ class Unit:
 
         distance = weights.distance
         losses = {
-            "rec": reconstruction_loss(recon_aa, x_a, distance)
-            + reconstruction_loss(recon_bb, x_b, distance),
+            "rec_a": reconstruction_loss(recon_aa, x_a, distance),
+            "rec_b": reconstruction_loss(recon_bb, x_b, distance),
             "kl": kl_loss(latent_a) + kl_loss(latent_b),
             "cycle": reconstruction_loss(cycle_aba, x_a, distance)
             + reconstruction_loss(cycle_bab, x_b, distance),
@@ -148,7 +148,7 @@ class Unit:
             "gan_ba": adversarial_loss(networks.discriminator_a(trans_ba).float()),
         }
         total = (
-            weights.weight_reconstruction * losses["rec"]
+            weights.weight_reconstruction * (losses["rec_a"] + losses["rec_b"])
             + weights.weight_kl * losses["kl"]
             + weights.weight_cycle * losses["cycle"]
             + weights.weight_cycle_kl * losses["cycle_kl"]

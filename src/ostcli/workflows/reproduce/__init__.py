@@ -74,7 +74,7 @@ def reproduce(
         experiments: of `EXPERIMENTS`.
         request: of what, and how long.
         device: where to compute.
-        precision: of phase I; AUTO measures.
+        precision: of phase I of digits, and of every training on pictures; AUTO measures.
         threads: that it computes on; None leaves their number to what other programs take.
         on_event: told of each training and step.
         should_stop: asked between steps.
@@ -147,7 +147,7 @@ def _makers(
         for of_pictures in OF_PICTURES.get(name, ()):
             if request.has(of_pictures.key):
                 makers[f"{name}, {of_pictures.title}"] = partial(
-                    _of_pictures, name, of_pictures, request, watch
+                    _of_pictures, name, of_pictures, request, precision, watch
                 )
     return makers
 
@@ -171,7 +171,9 @@ def _of_digits(
     return OF_DIGITS[name](lab, Book(request.out / f"{name}-{task.key}"), request)
 
 
-def _of_pictures(name: str, task: PictureTask, request: Request, watch: Watch) -> Table:
+def _of_pictures(
+    name: str, task: PictureTask, request: Request, precision: Precision, watch: Watch
+) -> Table:
     """Make the table of one task.
 
     Raises:
@@ -185,6 +187,7 @@ def _of_pictures(name: str, task: PictureTask, request: Request, watch: Watch) -
         preset=request.preset,
         seed=request.seed,
         budget=request.budget,
+        precision=precision,
         watch=watch,
     )
     book = Book(request.out / f"{name}-{task.key}")

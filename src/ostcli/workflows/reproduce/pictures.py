@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ostcli.config import AdaptConfig, Preset, PretrainConfig
+from ostcli.config import AdaptConfig, Precision, Preset, PretrainConfig
 from ostcli.images.folder import spread
 from ostcli.method.architecture import PictureLayers, build_networks
 from ostcli.method.augment import Pictures
@@ -55,6 +55,7 @@ class PictureLab:
         preset: PAPER for the authors' network and lengths, FAST for what two cores can do.
         seed: of all chance.
         budget: by what steps are multiplied.
+        precision: of every training.
         watch: told of each training.
     """
 
@@ -66,17 +67,17 @@ class PictureLab:
         preset: Preset,
         seed: int,
         budget: float,
+        precision: Precision,
         watch: Watch,
     ) -> None:
         self.task, self.domains, self.watch = task, domains, watch
-        self.one: PretrainConfig = phase_one_config(
-            task, preset, num_pictures=len(domains.train_b), seed=seed, budget=budget
-        )
-        self.two: AdaptConfig = replace(
-            adapt_preset(self.one, num_pictures=len(domains.train_b)), seed=seed
-        )
-        if preset is Preset.FAST:
-            self.two = replace(self.two, steps=max(1, round(budget * STEPS_TWO)))
+        num_pictures = len(domains.train_b)
+        one = phase_one_config(task, preset, num_pictures=num_pictures, seed=seed, budget=budget)
+        two = adapt_preset(one, num_pictures=num_pictures)
+        steps = STEPS_TWO if preset is Preset.FAST else two.steps
+        assert steps is not None
+        self.one = replace(one, precision=precision)
+        self.two = replace(two, precision=precision, seed=seed, steps=max(1, round(budget * steps)))
 
     @cached_property
     def sources(self) -> Sequence[Image.Image]:

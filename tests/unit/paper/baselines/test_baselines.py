@@ -9,7 +9,7 @@ from torch import nn
 from ostcli.config import OptimConfig
 from ostcli.method.architecture import PictureLayers
 from ostcli.method.losses import adversarial_loss, discriminator_loss
-from ostcli.method.networks import Architecture
+from ostcli.method.networks import Architecture, Networks
 from ostcli.method.record import DISCRIMINATOR
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
 from ostcli.paper.baselines.unit import GENERATOR, Unit, UnitNetworks, UnitWeights
@@ -82,8 +82,8 @@ def test_units_losses_are_those_of_its_paper():
     cycle_a = both.decode_a(both.encode_b(trans_ab).mode)
     cycle_b = both.decode_b(both.encode_a(trans_ba).mode)
     expected = {
-        "rec": (both.decode_a(code_a) - x_a).abs().mean()
-        + (both.decode_b(code_b) - x_b).abs().mean(),
+        "rec_a": (both.decode_a(code_a) - x_a).abs().mean(),
+        "rec_b": (both.decode_b(code_b) - x_b).abs().mean(),
         "cycle": (cycle_a - x_a).abs().mean() + (cycle_b - x_b).abs().mean(),
         "kl": code_a.z.square().mean() + code_b.z.square().mean(),
         "gan_ab": adversarial_loss(both.score_b(trans_ab)),
@@ -151,5 +151,33 @@ def test_they_train_on_pictures_too(build: Build):
 
     records = [trainer.do_step(batch_of(32), rate=1.0) for _ in range(8)]
 
-    name = "rec" if build is unit else "cycle_a"
+    name = "rec_a" if build is unit else "cycle_a"
     assert records[-1].losses[name].item() < records[0].losses[name].item()
+
+
+@pytest.mark.parametrize(
+    "begin", [UnitNetworks.of_phase_one, CycleGanNetworks.of_phase_one], ids=METHODS
+)
+def test_from_phase_one_both_begin_as_the_unadapted_model(begin):
+    model = Networks(DIGITS, chance())
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    x_a = batch_of(32, 3, 1)["a"]
+    grey = x_a.mean(1, keepdim=True)
+
+    networks = begin(model, chance(1))
+
+    torch.testing.assert_close(
+        networks.translate_ab(x_a), model.reconstruct_bb(grey), rtol=1e-4, atol=1e-5
+    )
+    assert all(torch.equal(before[name], weight) for name, weight in model.named_parameters())
+
+
+def test_cyclegans_way_back_begins_as_the_same_model():
+    model = Networks(DIGITS, chance())
+    x_b = batch_of(32, 3, 1)["b"]
+    back = CycleGanNetworks.of_phase_one(model, chance(1)).back
+
+    coloured = back.decode_b(back.encode_a(x_b).mode)
+    torch.testing.assert_close(
+        coloured, model.reconstruct_bb(x_b).expand(-1, 3, -1, -1), rtol=1e-4, atol=1e-5
+    )

@@ -1,0 +1,44 @@
+"""Plots are SVG files with their words as text, the same for the same figures."""
+
+from xml.etree import ElementTree
+
+from ostcli.paper.intervals import Estimate
+from ostcli.paper.plots import Bar, plot_bars, plot_lines, plot_panels
+
+SOME = Estimate(0.3, 0.2, 0.4)
+
+
+def words_of(svg: bytes) -> str:
+    return " ".join(ElementTree.fromstring(svg).itertext())
+
+
+def test_bars_have_names_and_published_figures():
+    bars = [Bar(name="first", value=SOME, published=0.23), Bar(name="second", value=SOME)]
+    svg = plot_bars(bars, title="A title", axis="accuracy")
+
+    words = words_of(svg)
+    for word in ("first", "second", "published", "A title", "accuracy"):
+        assert word in words
+    assert svg == plot_bars(bars, title="A title", axis="accuracy")
+
+
+def test_bars_without_anything_published_do_not_speak_of_it():
+    svg = plot_bars([Bar(name="first", value=SOME)], title="", axis="")
+
+    assert "published" not in words_of(svg)
+
+
+def test_lines_have_a_tick_at_each_place():
+    lines = {"OST": {1: SOME, 5: SOME}, "UNIT": {1: SOME, 500: SOME}}
+    words = words_of(plot_lines(lines, title="", x_axis="pictures of A", y_axis="accuracy"))
+
+    for word in ("OST", "UNIT", "500", "pictures of A"):
+        assert word in words
+
+
+def test_panels_have_their_names():
+    points = [(0.0, 1.0, 0.5), (1.0, 0.0, 1.0)]
+    words = words_of(plot_panels({"one": points, "two": points}, title="Maps"))
+
+    for word in ("one", "two", "Maps"):
+        assert word in words

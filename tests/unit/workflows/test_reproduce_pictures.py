@@ -1,0 +1,108 @@
+"""Tables 2 and 3: every method on the same pictures, measured by one definition."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torchvision.models import squeezenet1_0
+
+from ostcli.config import Precision
+from ostcli.errors import InputError
+from ostcli.events import Collected, TrainingPlanned
+from ostcli.workflows.reproduce import reproduce
+from ostcli.workflows.reproduce.request import Request
+
+NUM_SOURCES = 2
+
+
+@pytest.fixture
+def pairs(tmp_path, pictures):
+    """A folder of maps, pairs side by side; there are no other sets."""
+    drawn = pictures(12, 64, 64)
+    for part, first, number in (("train", 0, 3), ("val", 6, NUM_SOURCES)):
+        folder = tmp_path / "data" / "maps" / part
+        folder.mkdir(parents=True)
+        for index in range(number):
+            pair = Image.new("RGB", (128, 64))
+            pair.paste(drawn[first + index], (0, 0))
+            pair.paste(drawn[first + index].convert("L").convert("RGB"), (64, 0))
+            pair.save(folder / f"{index}.png")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def request_(pairs, tmp_path):
+    return Request(
+        data=pairs,
+        out=tmp_path / "out",
+        budget=1e-4,
+        only=("OST", "CycleGAN, all"),
+        tasks=("images-to-maps",),
+    )
+
+
+def made(request, **options):
+    return reproduce(["table3"], request, precision=Precision.FP32, threads=1, **options)
+
+
+def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_):
+    told = Collected()
+    [table] = made(request_, on_event=told).tables
+    rows = {row["name"]: row for row in table.draft.values["rows"]}
+
+    assert {"identity", "colour_match", "T_BB(x), unadapted", "UNIT, all of A"} <= set(rows)
+    assert rows["OST, 1 of A"]["published"]["correct in the user study"] == 0.83
+    assert rows["OST, 1 of A"]["scores"]["error"] > 0
+    assert rows["CycleGAN, all of A"]["cost"]["trainings"] == 1
+    assert rows["OST, 1 of A"]["cost"]["trainings"] == NUM_SOURCES
+    assert rows["OST, 1 of A"]["cost"]["giga_flop_per_step"] > 1
+    assert rows["UNIT, 1 of A"]["scores"] is None
+    names = {plan.name for plan in told.of(TrainingPlanned)}
+    assert names == {"phase I of Images to Maps", "OST, 1 of A", "CycleGAN, all of A"}
+    with Image.open(table.pictures[-1]) as sheet:
+        assert sheet.mode == "RGB"
+
+
+def test_rows_that_are_there_are_not_trained_again_and_are_measured_alike(request_):
+    [first] = made(request_).tables
+    told = Collected()
+    [again] = made(request_, on_event=told).tables
+
+    assert again.draft.values == first.draft.values
+    assert not told.of(TrainingPlanned)
+
+
+def test_the_other_way_round_is_another_task(request_):
+    [table] = made(replace(request_, tasks=("maps-to-images",), only=("nothing",))).tables
+
+    assert table.draft.values["task"] == "maps-to-images"
+    unadapted = table.draft.values["rows"][5]
+    assert unadapted["name"] == "T_BB(x), unadapted"
+
+
+def test_features_add_content_and_style(request_, tmp_path):
+    torch.manual_seed(0)  # Weights of chance: their figures mean nothing, but they hold the rules.
+    weights = tmp_path / "squeezenet.safetensors"
+    save_file(squeezenet1_0(weights=None).state_dict(), weights)
+    [table] = made(replace(request_, weights=weights, only=("nothing",))).tables
+    rows = {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+
+    assert rows["identity"]["content"] == 0
+    assert rows["colour_match"]["style"] > 0
+    assert rows["real"]["style"] > 0
+
+
+def test_a_set_that_is_missing_is_listed_with_how_to_get_it(request_):
+    result = made(replace(request_, tasks=("images-to-maps", "labels-to-cityscapes"), only=("no",)))
+
+    [missing] = result.missing
+    assert missing.name == "table3, Labels to Cityscapes"
+    assert "cityscapes" in missing.reason
+    assert "pix2pix" in missing.hint
+
+
+def test_no_set_at_all_is_an_error(request_, tmp_path):
+    with pytest.raises(InputError, match="cityscapes"):
+        made(replace(request_, tasks=("labels-to-cityscapes",)))
