@@ -137,6 +137,15 @@ class Pull(StrEnum):
     statistics, the model's network says (decision 0028)."""
 
 
+class FeatureNetwork(StrEnum):
+    """By whose features pictures are measured: trained on ImageNet, with torchvision's weights."""
+
+    VGG16 = "vgg16"
+    """As in the papers on perceptual distances; 553 MB."""
+    SQUEEZENET = "squeezenet"
+    """Small enough for a laptop; 5 MB."""
+
+
 class Finish(StrEnum):
     """What is done with the network's pixels."""
 

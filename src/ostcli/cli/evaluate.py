@@ -10,7 +10,7 @@ from ostcli.cli import options
 from ostcli.cli.render import counted, duration, output_of
 from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, Finish, Pull
+from ostcli.config import DeviceChoice, FeatureNetwork, Finish, Pull
 from ostcli.errors import InterruptedRun, UsageError
 
 OUT = Path("ost-evaluation")
@@ -58,9 +58,11 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Of torchvision's squeezenet1_0: for content, style, P(B) and KID.",
+            help="Of torchvision's vgg16 or squeezenet1_0: for content, style, P(B) and KID.",
         ),
     ] = None,
+    download: options.DownloadWeights = False,
+    features: options.Features = FeatureNetwork.VGG16,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the tables and the sheet go.")
     ] = OUT,
@@ -112,7 +114,7 @@ def evaluate(
 ) -> None:
     """Measure translations, beside doing nothing, colour matching and other controls.
 
-    `--weights` needs scikit-learn, for P(B), the probability of a look:
+    `--weights` and `--download` need scikit-learn, for P(B), the probability of a look:
     `pip install 'ostcli[evaluate]'`.
     """
     with options.starting(nice=nice):
@@ -124,6 +126,7 @@ def evaluate(
         from ostcli.workflows.evaluate import evaluate as measure
 
     output = output_of(context, as_json=json)
+    of_weights = options.weights_of(weights, features, download=download)
     if model is None and (steps is not None or pull is not Pull.AUTO):
         raise UsageError(
             "--steps and --pull say how --model adapts to each picture",
@@ -140,7 +143,7 @@ def evaluate(
                 **options.budget(steps, None),
             ),
             yardsticks=Yardsticks(
-                folder=folder, domain_a=domain_a, held_out=held_out, truth=truth, weights=weights
+                folder=folder, domain_a=domain_a, held_out=held_out, truth=truth, weights=of_weights
             ),
             count=count,
             out=out,
@@ -163,14 +166,14 @@ def evaluate(
             output.table(*table_of_scores(result.scores, figures), folding=(0,))
     if result.classifier_accuracy is not None:
         output.say(
-            f"P(B) is by a classifier that is right on {result.classifier_accuracy:.0%} of the "
-            "pictures that it has not seen"
+            f"features are those of {result.features}; P(B) is by a classifier that is right on "
+            f"{result.classifier_accuracy:.0%} of the pictures that it has not seen"
         )
     if result.finish is not None:
         default = {Finish.PHOTO: "finished", Finish.NETWORK: "network"}[result.finish]
         output.say(f'ost translate gives "{default}" unless told otherwise')
-    if weights is None:
-        output.say("no content, style, P(B) and KID without --weights")
+    if result.features is None:
+        output.say("no content, style, P(B) and KID without --weights or --download")
     by = f" by {result.by}" if result.by else ""
     measured = counted(result.num_pictures - len(result.failed), "picture")
     output.say(

@@ -5,11 +5,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ostcli.config import DeviceChoice, Precision
+from ostcli.config import DeviceChoice, FeatureNetwork, Precision
 from ostcli.errors import OstError, UsageError
 
 ADVANCED = "Advanced"
@@ -101,6 +102,21 @@ Nice = Annotated[
         "--nice", help="Run at low priority: other programs go first.", rich_help_panel=ADVANCED
     ),
 ]
+Features = Annotated[
+    FeatureNetwork,
+    typer.Option(
+        help="By whose features to measure with --download: vgg16 is 553 MB, squeezenet 5 MB.",
+        rich_help_panel=ADVANCED,
+    ),
+]
+DownloadWeights = Annotated[
+    bool,
+    typer.Option(
+        "--download",
+        help="Fetch the weights of --features, once.",
+        rich_help_panel=ADVANCED,
+    ),
+]
 Seed = Annotated[
     int, typer.Option(min=0, help="Of all chance: the same seed gives the same result on a CPU.")
 ]
@@ -141,6 +157,13 @@ def starting(*, nice: bool) -> Iterator[None]:
 def budget(steps: int | None, minutes: float | None) -> dict[str, Any]:
     """Return the fields of a configuration that say how long to train; none for the preset's."""
     return {} if steps is None and minutes is None else {"steps": steps, "minutes": minutes}
+
+
+def weights_of(
+    weights: Path | None, features: FeatureNetwork, *, download: bool
+) -> Path | FeatureNetwork | None:
+    """Return whose weights to measure by: a file's, else torchvision's if they may be fetched."""
+    return weights or (features if download else None)
 
 
 @contextmanager

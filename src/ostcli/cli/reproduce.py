@@ -9,7 +9,7 @@ import typer
 from ostcli.cli import options
 from ostcli.cli.render import Output, duration, output_of
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, Precision, Preset
+from ostcli.config import DeviceChoice, FeatureNetwork, Precision, Preset
 from ostcli.errors import InterruptedRun
 
 if TYPE_CHECKING:
@@ -82,16 +82,18 @@ def reproduce(
         bool,
         typer.Option(
             "--download",
-            help="Fetch MNIST and SVHN where they are missing.",
+            help="Fetch what is missing: MNIST, SVHN, and the weights of --features.",
             rich_help_panel=options.ADVANCED,
         ),
     ] = False,
     weights: Annotated[
         Path | None,
         typer.Option(
-            metavar="PATH", help="Of a perceptual network, for the figures of tables 2 and 3."
+            metavar="PATH",
+            help="Of torchvision's vgg16 or squeezenet1_0, for the figures of tables 2 and 3.",
         ),
     ] = None,
+    features: options.Features = FeatureNetwork.VGG16,
     preset: Annotated[
         Preset,
         typer.Option(
@@ -129,7 +131,7 @@ def reproduce(
         tasks=task or (),
         download=download,
         preset=preset,
-        weights=weights,
+        weights=options.weights_of(weights, features, download=download),
     )
     with listen(output) as listener, StopSignal(quiet=output.quiet) as stop:
         result = make(

@@ -110,10 +110,10 @@ class Health:
         broken = [name for name, loss in losses.items() if not math.isfinite(loss)]
         if broken:
             return f"the loss {broken[0]} is not a finite number"
-        error = losses.get("rec_b", losses.get("rec_a"))
-        if error is None:
+        reconstruction = losses.get("rec_b", losses.get("rec_a"))
+        if reconstruction is None:
             return None
-        self._folder.take_in(error)
+        self._folder.take_in(reconstruction)
         self._flat.take_in(flat_error)
         if "rec_a" in losses:
             self._example.take_in(losses["rec_a"])

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from ostcli.config import AdaptConfig, DeviceChoice, Finish
+from ostcli.config import AdaptConfig, DeviceChoice, FeatureNetwork, Finish
 from ostcli.errors import InputError, PictureError, ResourceError, UsageError
 from ostcli.events import OnEvent, PictureDone, PictureFailed, ignore_events
 from ostcli.images.controls import Controls
@@ -19,7 +19,7 @@ from ostcli.images.find import FoundPicture, find_pictures, split_inputs
 from ostcli.images.folder import open_folder, spread
 from ostcli.images.read import read_picture
 from ostcli.paper.domain import check_scikit_learn
-from ostcli.paper.features import load_perceptual_network
+from ostcli.paper.features import open_perceptual_network
 from ostcli.paper.scores import (
     PictureScores,
     Scores,
@@ -60,8 +60,9 @@ class Yardsticks:
     """Pictures of B that no training has seen: the row "real"."""
     truth: Path | None = None
     """The true partners of the sources, by the names of their files."""
-    weights: Path | None = None
-    """Of the perceptual network; without them there are no content, style, domain and KID."""
+    weights: Path | FeatureNetwork | None = None
+    """Of the perceptual network, or one whose weights are to be fetched; without them there are no
+    content, style, domain and KID."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +80,8 @@ class EvaluateResult:
     """The figures of each picture, by its path as found and then by the way it was made."""
     failed: tuple[tuple[Path, str], ...]
     """The sources that could not be used, with the reason of each."""
+    features: FeatureNetwork | None
+    """By whose features content, style, domain and KID are; figures by another are others."""
     classifier_accuracy: float | None
     """Of the domain classifier, balanced, on pictures that it was not trained on; 0.5 is a
     guess."""
@@ -147,7 +150,7 @@ def evaluate(
     if yardsticks.weights is None and (yardsticks.domain_a or yardsticks.held_out):
         raise UsageError(
             "--domain-a and --held-out are for what is measured by features",
-            hint="add --weights PATH, or leave them out",
+            hint="add --weights PATH or --download, or leave them out",
         )
     prepare_arithmetic()
     began, out = monotonic(), Path(out)
@@ -216,6 +219,7 @@ def evaluate(
             for index, path in enumerate(scoring.names)
         },
         failed=tuple(failed),
+        features=perceptual.network.kind if perceptual else None,
         classifier_accuracy=classifier.accuracy if classifier else None,
         finish=Finish(mode(scoring.finishes)) if scoring.finishes else None,
         num_pictures=len(found) + len(missing),
@@ -249,7 +253,7 @@ def _open_perceptual(
     if yardsticks.weights is None:
         return None
     check_scikit_learn()
-    perceptual = Perceptual(network=load_perceptual_network(yardsticks.weights))
+    perceptual = Perceptual(network=open_perceptual_network(yardsticks.weights))
     if yardsticks.domain_a:
         sources = {each.path.resolve() for each in found}  # None of them twice.
         try:

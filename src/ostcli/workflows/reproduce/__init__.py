@@ -10,7 +10,7 @@ from ostcli.errors import InputError, UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.paper.digits.data import LOADERS
 from ostcli.paper.domain import check_scikit_learn
-from ostcli.paper.features import load_perceptual_network
+from ostcli.paper.features import open_perceptual_network
 from ostcli.paper.pictures.data import load_domains
 from ostcli.paper.pictures.settings import TABLE_2, TABLE_3, PictureTask
 from ostcli.paper.plots import can_plot
@@ -179,7 +179,7 @@ def _of_pictures(
     Raises:
         InputError: the data, or the weights, are missing or broken.
     """
-    network = load_perceptual_network(request.weights) if request.weights else None
+    network = open_perceptual_network(request.weights) if request.weights else None
     domains = load_domains(request.data / task.dataset, watch.on_event)
     lab = PictureLab(
         task,

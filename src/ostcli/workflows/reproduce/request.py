@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ostcli.config import Preset
+from ostcli.config import FeatureNetwork, Preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class Request:
     """Whether to fetch the digits that are missing."""
     preset: Preset = Preset.FAST
     """For pictures: PAPER for the authors' network and lengths."""
-    weights: Path | None = None
-    """Of the perceptual network, for the figures of pictures."""
+    weights: Path | FeatureNetwork | None = None
+    """Of the perceptual network, or one whose weights are to be fetched, for pictures' figures."""
 
     def wants(self, name: str) -> bool:
         """Tell whether a row is asked for."""
