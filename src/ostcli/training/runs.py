@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from ostcli.config import OptimConfig
+from ostcli.config import OptimConfig, Precision
 from ostcli.training.adam import Adam
 from ostcli.training.batches import Batch
+from ostcli.training.many import for_many
 from ostcli.training.phases import N_contra, Phase
 from ostcli.training.trainer import chance_of, on_device
 
@@ -24,6 +25,10 @@ class PhaseOfRuns(Phase[N_contra], Protocol):
 
     def of_example(self, networks: N_contra, /) -> Sequence[nn.Parameter]:
         """Return the weights whose course depends on the example."""
+
+
+KERNEL_NDIM = 4
+"""Axes of the weights of a convolution."""
 
 
 class Runs(Generic[N]):
@@ -40,6 +45,7 @@ class Runs(Generic[N]):
         optim: rates and decays.
         num_runs: K.
         seed: all chance in step t comes from it and t, the same for every run.
+        precision: FP32 or BF16.
     """
 
     def __init__(
@@ -50,12 +56,17 @@ class Runs(Generic[N]):
         num_runs: int,
         *,
         seed: int,
+        precision: Precision = Precision.FP32,
     ) -> None:
         self.step = 0
+        self._precision = precision
         self._phase, self._optim, self._seed = phase, optim, seed
-        self._module = _Applied(networks)
+        self._module = _Applied(for_many(networks))
+        self._of_convolutions = {
+            name for name, weight in self._module.named_parameters() if weight.ndim == KERNEL_NDIM
+        }
         self._device = next(networks.parameters()).device
-        names = {weight: name for name, weight in self._module.named_parameters()}
+        names = {weight: f"networks.{name}" for name, weight in networks.named_parameters()}
         own = {names[weight] for weight in phase.of_example(networks)}
         self._axes = {name: 0 if name in own else None for name in names.values()}
         self._weights = {
@@ -123,7 +134,16 @@ class Runs(Generic[N]):
         def of_one(weights: Mapping[str, Tensor], own: Tensor) -> Any:  # noqa: ANN401
             return functional_call(self._module, dict(weights), (function, own))
 
-        return vmap(of_one, in_dims=(self._axes, 0), randomness="same")(self._weights, pictures)
+        return vmap(of_one, in_dims=(self._axes, 0), randomness="same")(self._cast(), pictures)
+
+    def _cast(self) -> Mapping[str, Tensor]:
+        """Return the weights as the step uses them: of convolutions in a half, if that is asked."""
+        if self._precision is not Precision.BF16:
+            return self._weights
+        return {
+            name: weight.bfloat16() if name in self._of_convolutions else weight
+            for name, weight in self._weights.items()
+        }
 
 
 class _Applied(nn.Module):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import AdaptConfig, Birth, Cycle, Reach
+from ostcli.config import AdaptConfig, Birth, Cycle, Precision, Reach
 from ostcli.method.networks import Networks
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import ADAPT
@@ -81,3 +81,21 @@ def test_a_run_beside_others_is_what_it_would_be_alone(change):
         for name, loss in record.losses.items():
             assert losses[name][run].item() == pytest.approx(loss.item(), rel=1e-3, abs=1e-5)
     assert (made[0] - made[1]).abs().max() > 1e-2
+
+
+def test_in_bf16_runs_stay_near_what_they_are_in_fp32():
+    def made(precision: Precision) -> torch.Tensor:
+        runs = Runs(
+            networks_for(ADAPT),
+            PhaseTwo.begin(ADAPT),
+            ADAPT.optim,
+            NUM_RUNS,
+            seed=0,
+            precision=precision,
+        )
+        for step in range(STEPS):
+            runs.do_step({"a": examples(), "b": folder(step)}, rate=1.0)
+        return runs.translate(translate, examples())
+
+    apart = (made(Precision.BF16) - made(Precision.FP32)).abs()
+    assert 0 < float(apart.mean()) < 0.02

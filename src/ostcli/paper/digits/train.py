@@ -98,6 +98,7 @@ def train_many(
     *,
     augment: bool,
     seed: int,
+    precision: Precision = Precision.FP32,
     looks: Sequence[int] = (),
     on_step: OnStep = ignore_steps,
 ) -> Mapping[int, Tensor]:
@@ -113,6 +114,7 @@ def train_many(
         budget: steps, and views in a step.
         augment: whether half of the views are mirrored.
         seed: of all chance.
+        precision: of convolutions, FP32 or BF16.
         looks: the steps after which the pictures are translated; the last one is always.
         on_step: told of each step.
 
@@ -120,7 +122,7 @@ def train_many(
         T_AB of each run's own pictures, by step. Shape (K, n, C of B, 32, 32), range [-1, 1], on
         the CPU.
     """
-    runs = Runs(begin, phase, optim, len(examples), seed=seed)
+    runs = Runs(begin, phase, optim, len(examples), seed=seed, precision=precision)
     schedule = _schedule(optim, budget.steps)
     wanted = {*looks, budget.steps}
     made = {0: runs.translate(path, as_values(examples)).cpu()} if 0 in wanted else {}

@@ -74,7 +74,7 @@ def reproduce(
         experiments: of `EXPERIMENTS`.
         request: of what, and how long.
         device: where to compute.
-        precision: of phase I of digits, and of every training on pictures; AUTO measures.
+        precision: of every training; AUTO measures.
         threads: that it computes on; None leaves their number to what other programs take.
         on_event: told of each training and step.
         should_stop: asked between steps.

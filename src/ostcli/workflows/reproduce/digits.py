@@ -76,7 +76,7 @@ class DigitLab:
         seed: of all chance.
         budget: by what the steps of adaptations are multiplied, and those of phase I and of
             classifiers where that makes them fewer.
-        precision: of phase I.
+        precision: of phase I and of every adaptation.
         watch: told of each training's steps.
     """
 
@@ -93,7 +93,7 @@ class DigitLab:
     ) -> None:
         self.task, self.a, self.b, self.seed, self.budget = task, a, b, seed, budget
         self.watch, self.device = watch, watch.device
-        self._precision = precision
+        self.precision = precision
 
     @cached_property
     def judge(self) -> Judge:
@@ -161,7 +161,7 @@ class DigitLab:
             "b": digest_of(self.b.train.images, self.b.train.labels),
             "seed": self.seed,
             "budget": self.budget,
-            "precision": self._precision,
+            "precision": self.precision,
         }
 
     @property
@@ -196,7 +196,7 @@ class DigitLab:
             "latent": latent,
             "steps": steps,
             "seed": self.seed,
-            "precision": self._precision,
+            "precision": self.precision,
         }
 
         def train() -> Networks:
@@ -205,9 +205,9 @@ class DigitLab:
                 layers,
                 steps=steps,
                 seed=self.seed,
-                precision=self._precision,
+                precision=self.precision,
                 device=self.device,
-                on_step=self.watch.of(name, self._precision),
+                on_step=self.watch.of(name, self.precision),
             )
 
         return kept(

@@ -83,7 +83,7 @@ class Trained(Generic[N]):
         """Train the runs, so many at once, and translate; see `DigitMethod`."""
         parts = torch.split(drawn.images, AT_ONCE)
         steps, begin = lab.steps(self.steps), self.begin(lab).to(lab.device)
-        told = lab.watch.of(self.name)
+        told = lab.watch.of(self.name, lab.precision)
         made = [
             train_many(
                 begin,
@@ -95,6 +95,7 @@ class Trained(Generic[N]):
                 Budget(steps=steps),
                 augment=self.augment,
                 seed=lab.seed + 2 * index,
+                precision=lab.precision,
                 looks=looks,
                 on_step=_one_of(told, index, len(parts)),
             )
