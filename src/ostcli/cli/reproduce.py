@@ -59,7 +59,7 @@ def reproduce(
         float,
         typer.Option(
             min=1e-4,
-            help="By what to multiply the steps of adaptations; 10 is the authors' length.",
+            help="By what to multiply the steps of adaptations; 33 is the authors' length.",
         ),
     ] = 1.0,
     only: Annotated[

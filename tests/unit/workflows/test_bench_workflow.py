@@ -11,7 +11,7 @@ from ostcli.config import Precision
 from ostcli.errors import OstError, UsageError
 from ostcli.events import Collected, Note
 from ostcli.workflows import bench as module
-from ostcli.workflows.bench import arithmetic, bench, sentence
+from ostcli.workflows.bench import arithmetic, bench, digits, sentence
 from ostcli.workflows.bench.arithmetic import Duel, drawn_batches, learning_row, step_row
 from ostcli.workflows.bench.machine import Machine
 from ostcli.workflows.bench.processes import Busy, Started, Workshop
@@ -102,6 +102,13 @@ def test_worse_losses_miss_the_goal(machine, monkeypatch):
     worse = {"rec_b": 1.0}
     monkeypatch.setattr(Duel, "our_step", lambda self, batch: step(self, batch) | worse)
     assert not learning_row(1, machine, num_steps=6).ok
+
+
+def test_many_adaptations_of_digits_cost_each_less_than_one_alone(machine, monkeypatch):
+    monkeypatch.setattr(digits, "NUM_RUNS", 8)
+    made = digits.together_row(machine, rounds=2)
+    assert 0 < made.ratio < 1
+    assert made.goal == pytest.approx(1 / 12)
 
 
 # Commands

@@ -165,7 +165,7 @@ def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
 
 
 def test_the_overfitting_strip_shows_both_kinds(request_):
-    [table] = made("overfitting", replace(request_, only=(), budget=10 / 1000)).tables
+    [table] = made("overfitting", replace(request_, only=(), budget=10 / 600)).tables
 
     courses = table.draft.values["courses"]
     assert list(courses) == ["selective", "non-selective"]

@@ -32,7 +32,7 @@ class DigitLayers:
         width: channels after the first layer, of the discriminator too. Authors: 64.
         latent: authors: deterministic.
         batch_norm: whether a batch is normalised together; else each picture by itself. Authors:
-            together, which in phase II with its single pictures is the same.
+            together, which in phase II with its single pictures is the same. Ours: decision 0043.
 
     Source: authors' digit code.
     """
@@ -41,7 +41,7 @@ class DigitLayers:
     colours_a: int
     width: int = 64
     latent: LatentForm = LatentForm.DETERMINISTIC
-    batch_norm: bool = True
+    batch_norm: bool = False
 
     @property
     def swapped(self) -> "DigitLayers":

@@ -12,6 +12,7 @@ from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.training.device import prepare_arithmetic
 from ostcli.workflows.bench.arithmetic import learning_row, step_row, translation_rows
 from ostcli.workflows.bench.commands import Commands
+from ostcli.workflows.bench.digits import together_row
 from ostcli.workflows.bench.effort import FULL, QUICK, Effort
 from ostcli.workflows.bench.machine import Machine, measure_machine
 from ostcli.workflows.bench.rows import Row
@@ -24,6 +25,7 @@ PARTS: dict[str, Callable[[Machine, Commands, Effort], Iterable[Row]]] = {
     "losses": lambda machine, _, effort: (
         learning_row(phase, machine, num_steps=effort.learning_steps) for phase in PHASES
     ),
+    "digits": lambda machine, _, effort: [together_row(machine, rounds=effort.rounds)],
     "translation": lambda machine, _, effort: translation_rows(machine, rounds=effort.rounds),
     "training": lambda _, commands, __: chain([commands.pretrain_row()], commands.adapt_rows()),
     "batch": lambda machine, commands, _: commands.batch_rows(machine),

@@ -14,7 +14,7 @@ from ostcli.paper.digits.classify import STEPS, Classifier, accuracy, train_clas
 from ostcli.paper.digits.data import DigitDomain, Digits, as_values
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.score import Judge, two_domains
-from ostcli.paper.digits.settings import ADAPT_STEPS, PRETRAIN_STEPS
+from ostcli.paper.digits.settings import ADAPT_STEPS, MOST_PRETRAIN_STEPS, PRETRAIN_STEPS
 from ostcli.paper.digits.train import pretrain
 from ostcli.workflows.reproduce.kept import digest_of, kept
 from ostcli.workflows.reproduce.watch import Watch
@@ -74,8 +74,8 @@ class DigitLab:
         a: where one picture at a time is taken from; no training of a translation sees its labels.
         b: the folder.
         seed: of all chance.
-        budget: by what the steps of adaptations are multiplied, and those of phase I and of
-            classifiers where that makes them fewer.
+        budget: by what the steps of adaptations are multiplied, those of phase I up to the
+            authors' number, and those of classifiers where that makes them fewer.
         precision: of phase I and of every adaptation.
         watch: told of each training's steps.
     """
@@ -161,6 +161,7 @@ class DigitLab:
             "b": digest_of(self.b.train.images, self.b.train.labels),
             "seed": self.seed,
             "budget": self.budget,
+            "steps_of_phase_one": self.steps_of_phase_one,
             "precision": self.precision,
         }
 
@@ -180,8 +181,8 @@ class DigitLab:
 
     @property
     def steps_of_phase_one(self) -> int:
-        """As many as the authors', or fewer by the budget."""
-        return min(PRETRAIN_STEPS, self.steps(PRETRAIN_STEPS))
+        """By the budget, at most the authors'."""
+        return min(MOST_PRETRAIN_STEPS, self.steps(PRETRAIN_STEPS))
 
     def layers(self, latent: LatentForm = LatentForm.DETERMINISTIC) -> DigitLayers:
         """Return the architecture."""

@@ -144,7 +144,7 @@ def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) ->
 
     return Trained(
         name=name or ablation.name,
-        settings={**config.to_json(), "latent": ablation.latent},
+        settings={**config.to_json(), "latent": ablation.latent, "steps": steps},
         begin=begin,
         phase=PhaseTwo.begin(config),
         path=_one_shot_path,
@@ -170,7 +170,11 @@ def unit(*, from_phase_one: bool) -> Trained[UnitNetworks]:
     weights = UnitWeights()
     return Trained(
         name=_from("UNIT", from_phase_one),
-        settings={"unit": asdict(weights), "from_phase_one": from_phase_one},
+        settings={
+            "unit": asdict(weights),
+            "from_phase_one": from_phase_one,
+            "steps": ADAPT_STEPS,
+        },
         begin=lambda lab: (
             UnitNetworks.of_phase_one(lab.pretrained(), lab.chance())
             if from_phase_one
@@ -187,7 +191,11 @@ def cyclegan(*, from_phase_one: bool) -> Trained[CycleGanNetworks]:
     weights = CycleGanWeights()
     return Trained(
         name=_from("CycleGAN", from_phase_one),
-        settings={"cyclegan": asdict(weights), "from_phase_one": from_phase_one},
+        settings={
+            "cyclegan": asdict(weights),
+            "from_phase_one": from_phase_one,
+            "steps": ADAPT_STEPS,
+        },
         begin=lambda lab: (
             CycleGanNetworks.of_phase_one(lab.pretrained(), lab.chance())
             if from_phase_one

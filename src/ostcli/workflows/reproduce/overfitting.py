@@ -20,7 +20,7 @@ from ostcli.workflows.reproduce.rows import cell, estimate, pieces, strip
 
 NUM_LOOKS = 10
 """At the translations, after equal numbers of steps; one more before the first."""
-LENGTH = 2
+LENGTH = 4
 """How many times as long as Table 1's runs: overfitting takes its time."""
 NUM_RUNS = 50
 """At most."""

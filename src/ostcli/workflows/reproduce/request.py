@@ -20,7 +20,7 @@ class Request:
     seed: int = 0
     """All chance comes from it."""
     budget: float = 1.0
-    """By what the steps of adaptations are multiplied; with 10 digits have the authors'."""
+    """By what the steps of adaptations are multiplied; with 33 digits have the authors'."""
     only: Sequence[str] = ()
     """Parts of the names of rows; all if empty."""
     tasks: Sequence[str] = ()
