@@ -1,6 +1,17 @@
 """`ost reproduce`: tables on standard output, the rest beside it."""
 
+import pytest
+
+from ostcli.paper.digits import classify
+from ostcli.workflows.reproduce import digits as lab
+
 SHORT = ("--runs", "2", "--budget", "0.0001", "--task", "svhn-to-mnist", "--threads", "1")
+
+
+@pytest.fixture(autouse=True)
+def _short_classifiers(monkeypatch):
+    monkeypatch.setattr(classify, "STEPS", 1)
+    monkeypatch.setattr(lab, "DOMAIN_STEPS", 1)
 
 
 def test_it_prints_the_table_and_where_it_is(ost, digits, tmp_path):

@@ -49,7 +49,8 @@ def reproduce(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="DIR", help="Where the tables go; rows that are in it already stay as they are."
+            metavar="DIR",
+            help="Where the tables go; rows that are there are not made again.",
         ),
     ] = OUT,
     runs: Annotated[
@@ -59,14 +60,14 @@ def reproduce(
         float,
         typer.Option(
             min=1e-4,
-            help="By what to multiply the steps of adaptations; 33 is the authors' length.",
+            help="By what to multiply the steps of trainings; 33 is the authors' length of digits.",
         ),
     ] = 1.0,
     only: Annotated[
         list[str] | None,
         typer.Option(
             metavar="ROWS",
-            help="A part of the names of the rows to make; may be given several times.",
+            help="Rows to make, by name or a part of it; may be given several times.",
             show_default="all",
         ),
     ] = None,
@@ -110,7 +111,7 @@ def reproduce(
 ) -> None:
     """Make the paper's tables and figures again, with the published figures beside ours.
 
-    A run that was stopped goes on where it was: give the same command again. Each table is written
+    The same command goes on with a run that was stopped, row by row. Each table is written
     as Markdown, CSV and JSON, and as a plot: `pip install 'ostcli[paper]'`.
     """
     with options.starting(nice=nice):

@@ -9,6 +9,7 @@ to a sixteenth (decision 0013). The user brings the weights, or asks for them to
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ def fetch_perceptual_network(kind: FeatureNetwork) -> PerceptualNetwork:
         tensors = weights.get_state_dict(
             model_dir=str(folder), progress=False, check_hash=True, map_location="cpu"
         )
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise InputError(
             f"the weights of {kind} could not be fetched from {weights.url}: {error}",
             hint="try again, or get that file by other means and give it as --weights PATH",

@@ -1,5 +1,6 @@
 """Shares with their 95 % intervals: how far a table's figure can be trusted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -77,3 +78,31 @@ def difference(one: Sequence[float], other: Sequence[float]) -> Estimate:
         one, other: a figure for each run, in the same order.
     """
     return average([mine - theirs for mine, theirs in zip(one, other, strict=True)])
+
+
+def balanced_average(right: Sequence[Sequence[bool]], labels: Sequence[Sequence[int]]) -> Estimate:
+    """Return `balanced_share` of runs that have several trials each: only runs are independent.
+
+    Args:
+        right: for each run, one for each trial.
+        labels: of the trials, likewise; those that do not occur are left out.
+
+    Source: the variance of a ratio estimate by clusters, Cochran 1977.
+    """
+    counts: Counter[int] = Counter(label for run in labels for label in run)
+    hits = Counter(
+        label
+        for run, of_run in zip(right, labels, strict=True)
+        for one, label in zip(run, of_run, strict=True)
+        if one
+    )
+    shares = {label: hits[label] / count for label, count in counts.items()}
+    parts = [
+        sum((one - shares[label]) / counts[label] for one, label in zip(run, of_run, strict=True))
+        / len(counts)
+        for run, of_run in zip(right, labels, strict=True)
+    ]
+    number = len(parts)
+    spread = sqrt(number / (number - 1) * sum(part * part for part in parts)) if number > 1 else 0.0
+    value = mean(shares.values())
+    return Estimate(value, max(0.0, value - Z * spread), min(1.0, value + Z * spread))

@@ -75,6 +75,8 @@ def plot_lines(
     """
     figure, axes = _begin(6.0, 4.0)
     for (name, points), colour in zip(lines.items(), COLOURS, strict=False):
+        if not points:  # It keeps its colour for when there are some.
+            continue
         places = sorted(points)
         values = [points[place] for place in places]
         axes.errorbar(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ostcli.paper.intervals import average, balanced_share, share
+from ostcli.paper.intervals import average, balanced_average, balanced_share, share
 
 
 def test_a_share_of_few_trials_is_known_badly():
@@ -52,3 +52,19 @@ def test_intervals_hold_the_true_share_about_as_often_as_they_say(true):
 def test_an_average_of_one_has_no_interval():
     assert average([0.4]).low == average([0.4]).high == 0.4
     assert average([0.4, 0.6]).low < 0.5 < average([0.4, 0.6]).high
+
+
+def test_a_balanced_average_of_runs_is_that_of_their_trials():
+    right = [[True, False], [True, True], [False, True]]
+    labels = [[0, 1], [0, 0], [1, 1]]
+    made = balanced_average(right, labels)
+
+    of_trials = balanced_share([o for r in right for o in r], [n for run in labels for n in run])
+    assert made.value == pytest.approx(of_trials.value)
+    assert made.low < made.value < made.high
+
+
+def test_runs_that_are_all_alike_inside_are_trusted_less_than_their_trials():
+    right, labels = [[True] * 50, [False] * 50], [[0] * 50, [0] * 50]
+    made = balanced_average(right, labels)
+    assert made.high - made.low > 0.9

@@ -3,20 +3,30 @@
 import csv
 import json
 import shutil
+import sys
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from ostcli.config import Precision
-from ostcli.errors import InputError, UsageError
-from ostcli.events import Collected, StepDone, TrainingPlanned
-from ostcli.paper.digits.settings import FULL, TABLE_1
+from ostcli.errors import InputError, ResourceError, StoreError, UsageError
+from ostcli.events import Collected, Note, StepDone, TrainingPlanned
+from ostcli.paper.digits import classify
+from ostcli.paper.digits.settings import FULL, TABLE_1, TWIN
+from ostcli.workflows.reproduce import digits as lab
 from ostcli.workflows.reproduce import reproduce
 from ostcli.workflows.reproduce.request import Request
 
 SHORT = 1e-4
 """A budget of one step for every training."""
+
+
+@pytest.fixture(autouse=True)
+def _short_trainings(monkeypatch):
+    monkeypatch.setattr(classify, "STEPS", 1)
+    monkeypatch.setattr(lab, "DOMAIN_STEPS", 1)
+    monkeypatch.setattr(lab, "PRETRAIN_STEPS", 50)
 
 
 @pytest.fixture
@@ -56,7 +66,7 @@ def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
     text = table.path.read_text()
     assert "SVHN → MNIST" in text
     assert "| not run |" in text
-    assert f"The full method less “{'identity'}”" in text
+    assert "The full method less" not in text, "of two runs nothing can be told"
     with table.path.with_suffix(".csv").open() as stream:
         headings, *lines = csv.reader(stream)
     assert headings == list(table.draft.headings)
@@ -101,6 +111,27 @@ def test_other_settings_are_other_rows(request_):
 
     known = {row["name"] for row in table.draft.values["rows"] if row["figures"]}
     assert known == {"identity"}
+
+
+def test_rows_of_other_settings_stay(request_):
+    [before] = made("table1", replace(request_, only=("identity",))).tables
+    made("table1", replace(request_, runs=3, only=("identity",)))
+    [again] = made("table1", replace(request_, only=("nothing",))).tables
+
+    assert again.draft.values["rows"] == before.draft.values["rows"]
+
+
+def test_a_whole_name_is_that_row_alone(request_):
+    [table] = made("table1", replace(request_, only=(TWIN,))).tables
+
+    assert [row["name"] for row in table.draft.values["rows"] if row["figures"]] == [TWIN]
+
+
+def test_differences_are_told_run_by_run(request_):
+    [table] = made("table1", replace(request_, runs=10, only=("identity", FULL))).tables
+
+    [sentence] = table.draft.remarks
+    assert sentence.startswith("The full method less “identity”: ")
 
 
 def test_equal_seeds_give_equal_figures(request_):
@@ -155,12 +186,14 @@ def test_baselines_and_departures_run(request_):
 
 
 def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
-    [table] = made("fig3", replace(request_, only=("OST, 1 of", "UNIT, 10 of"))).tables
+    [table] = made(
+        "fig3", replace(request_, only=("OST, 1 of A", "UNIT, from phase I, 10 of A"))
+    ).tables
     points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.values["points"]}
 
     assert {number for number, _ in points} == {1, 2, 5, 10}, "as many as A has pictures for"
     assert len(points[1, "OST"]["of_runs"]) == 2
-    assert len(points[10, "UNIT"]["of_runs"]) == 2
+    assert len(points[10, "UNIT, from phase I"]["of_runs"]) == 2
     assert points[2, "OST"] is None
 
 
@@ -196,11 +229,47 @@ def test_no_data_at_all_is_an_error(request_, tmp_path):
     assert "svhn_crops.npz" in raised.value.hint
 
 
+def test_one_kind_of_runs_can_be_had_alone_and_joined_later(request_):
+    short = replace(request_, only=("selective",), budget=10 / 600)
+    [table] = made("overfitting", short).tables
+    assert table.draft.values["courses"]["non-selective"] is None
+
+    [table] = made("overfitting", replace(short, only=("non-selective",))).tables
+    assert all(table.draft.values["courses"].values())
+
+
+def test_a_name_that_no_row_has_is_told(request_):
+    told = Collected()
+    made("table1", replace(request_, only=("cyclgan",)), on_event=told)
+    assert any("no such row" in note.text for note in told.of(Note))
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_the_work(request_, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    told = Collected()
+    with pytest.raises(StoreError):
+        made("table1", replace(request_, out=tmp_path / "file" / "out"), on_event=told)
+    assert not told.of(TrainingPlanned)
+
+
+def test_want_of_memory_is_named(request_, monkeypatch):
+    def no_room(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(sys.modules["ostcli.workflows.reproduce.table_1"], "make_rows", no_room)
+    with pytest.raises(ResourceError, match="out of memory while making table1"):
+        made("table1", request_)
+
+
 def test_unknown_names_are_errors_of_usage(request_):
     with pytest.raises(UsageError, match="no experiment table9"):
         made("table9", request_)
     with pytest.raises(UsageError, match="no task there"):
         made("table1", replace(request_, tasks=("there",)))
+    with pytest.raises(UsageError, match="table1 have none of these tasks"):
+        made("table1", replace(request_, tasks=("summer-to-winter",)))
+    with pytest.raises(UsageError, match="seed"):
+        replace(request_, seed=2**63)
 
 
 def test_minimality_counts_every_seed(request_):

@@ -9,12 +9,20 @@ from safetensors.torch import save_file
 from torchvision.models import squeezenet1_0
 
 from ostcli.config import Precision
-from ostcli.errors import InputError
-from ostcli.events import Collected, TrainingPlanned
+from ostcli.errors import InputError, TrainingFailedError
+from ostcli.events import Collected, Note, TrainingPlanned
+from ostcli.paper.pictures import settings
 from ostcli.workflows.reproduce import reproduce
+from ostcli.workflows.reproduce.pictures import PictureMethod
 from ostcli.workflows.reproduce.request import Request
 
 NUM_SOURCES = 2
+
+
+@pytest.fixture(autouse=True)
+def _small_networks(monkeypatch):
+    monkeypatch.setattr(settings, "WIDTH", 4)
+    monkeypatch.setattr(settings, "SIZE", 32)
 
 
 @pytest.fixture
@@ -52,12 +60,12 @@ def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_)
     [table] = made(request_, on_event=told).tables
     rows = {row["name"]: row for row in table.draft.values["rows"]}
 
-    assert {"identity", "colour_match", "T_BB(x), unadapted", "UNIT, all of A"} <= set(rows)
+    assert {"identity", "colour_match", "unadapted", "UNIT, all of A"} <= set(rows)
     assert rows["OST, 1 of A"]["published"]["correct in the user study"] == 0.83
     assert rows["OST, 1 of A"]["scores"]["error"] > 0
     assert rows["CycleGAN, all of A"]["cost"]["trainings"] == 1
     assert rows["OST, 1 of A"]["cost"]["trainings"] == NUM_SOURCES
-    assert rows["OST, 1 of A"]["cost"]["giga_flop_per_step"] > 1
+    assert rows["OST, 1 of A"]["cost"]["giga_flop_per_step"] > 0
     assert rows["UNIT, 1 of A"]["scores"] is None
     names = {plan.name for plan in told.of(TrainingPlanned)}
     assert names == {"phase I of Images to Maps", "OST, 1 of A", "CycleGAN, all of A"}
@@ -74,12 +82,50 @@ def test_rows_that_are_there_are_not_trained_again_and_are_measured_alike(reques
     assert not told.of(TrainingPlanned)
 
 
+def test_baselines_begin_from_phase_one_where_they_have_few(request_):
+    request = replace(request_, only=("UNIT, 1 of A", "CycleGAN, few of A"))
+    [table] = made(request).tables
+    costs = {row["name"]: row["cost"] for row in table.draft.values["rows"] if row["cost"]}
+
+    assert {name: cost["trainings"] for name, cost in costs.items()} == {
+        "UNIT, 1 of A": NUM_SOURCES,
+        "CycleGAN, few of A": NUM_SOURCES,
+    }
+
+
+def test_a_stop_keeps_the_pictures_that_are_done(request_):
+    told = Collected()
+
+    def one_is_done():
+        return len(told.of(TrainingPlanned)) == 3  # Phase I, the first source, the second.
+
+    request = replace(request_, only=("OST, 1 of A",))
+    assert made(request, on_event=told, should_stop=one_is_done).stopped
+    assert len(list(request.out.rglob("00.png"))) == 1
+
+    again = Collected()
+    made(request, on_event=again)
+    assert len(again.of(TrainingPlanned)) == NUM_SOURCES - 1
+
+
+def test_a_training_that_fails_costs_its_row_alone(request_, monkeypatch):
+    def fail(self, lab, row):
+        raise TrainingFailedError("it failed", hint="")
+
+    monkeypatch.setattr(PictureMethod, "translate", fail)
+    told = Collected()
+    [table] = made(replace(request_, only=("OST",)), on_event=told).tables
+
+    assert any("no row OST, 1 of A: it failed" in note.text for note in told.of(Note))
+    assert table.path.is_file()
+
+
 def test_the_other_way_round_is_another_task(request_):
     [table] = made(replace(request_, tasks=("maps-to-images",), only=("nothing",))).tables
 
     assert table.draft.values["task"] == "maps-to-images"
     unadapted = table.draft.values["rows"][5]
-    assert unadapted["name"] == "T_BB(x), unadapted"
+    assert unadapted["name"] == "unadapted"
 
 
 def test_features_add_content_and_style(request_, tmp_path):

@@ -19,6 +19,13 @@ LEARNING_RATE = 4e-3
 LARGEST_SHIFT = 2
 """Pixels by which a training picture is moved at most, either way."""
 DROPOUT = 0.3
+SETTINGS = {
+    "batch_size": BATCH_SIZE,
+    "learning_rate": LEARNING_RATE,
+    "largest_shift": LARGEST_SHIFT,
+    "dropout": DROPOUT,
+}
+"""All that a classifier depends on besides its pictures, steps and seed."""
 AT_ONCE = 500
 """Pictures that are classified together."""
 

@@ -87,10 +87,11 @@ def load_mnist(data: Path, *, download: bool = False) -> DigitDomain:
     Raises:
         InputError: they are missing or broken.
     """
+    data = _of_digits(data)
     train = _mnist_part(data, "train")
     if train is None and download:
-        _by_torchvision("MNIST", data, train=True)
-        _by_torchvision("MNIST", data, train=False)
+        _by_torchvision("MNIST", data, train=True, download=True)
+        _by_torchvision("MNIST", data, train=False, download=True)
         train = _mnist_part(data, "train")
     if train is None:
         raise _missing("MNIST", data, "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz")
@@ -112,11 +113,12 @@ def load_svhn(data: Path, *, download: bool = False) -> DigitDomain:
     crops = data / "svhn_crops.npz"
     if crops.is_file():
         return _of_npz("SVHN", crops)
-    if not download and not (data / "train_32x32.mat").is_file():
+    splits = ("train", "test")
+    if not download and not all((data / f"{split}_32x32.mat").is_file() for split in splits):
         raise _missing("SVHN", data, "train_32x32.mat and test_32x32.mat, or svhn_crops.npz")
     parts = []
-    for split in ("train", "test"):
-        part = _by_torchvision("SVHN", data, split=split)
+    for split in splits:
+        part = _by_torchvision("SVHN", data, split=split, download=download)
         parts.append(Digits(torch.from_numpy(part.data), torch.from_numpy(part.labels)))
     return DigitDomain("SVHN", *parts)
 
@@ -157,13 +159,19 @@ def _mnist_part(data: Path, part: str) -> Digits | None:
     )
     if images is None or labels is None:
         return None
-    grey = torch.from_numpy(_read_idx(images))[:, None].float()
-    larger = F.interpolate(grey, (SIDE, SIDE), mode="bilinear", align_corners=False)
-    return _checked(images, larger.round().byte(), torch.from_numpy(_read_idx(labels)))
+    grey = _read_idx(images)
+    if grey.ndim != 3:
+        raise _not_digits(images)
+    larger = F.interpolate(
+        torch.from_numpy(grey)[:, None].float(),
+        (SIDE, SIDE),
+        mode="bilinear",
+        align_corners=False,
+    )
+    return _checked(images, larger.round().byte(), _read_idx(labels))
 
 
 def _find_idx(data: Path, name: str) -> Path | None:
-    data = _of_digits(data)
     folders = (data, data / "mnist", data / "MNIST" / "raw")
     paths = (folder / each for folder in folders for each in (name, f"{name}.gz"))
     return next((path for path in paths if path.is_file()), None)
@@ -197,30 +205,36 @@ def _of_npz(name: str, path: Path) -> DigitDomain:
 
 
 def _of_arrays(path: Path, images: Bytes, labels: Bytes) -> Digits:
-    return _checked(path, torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels))
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise _not_digits(path)
+    return _checked(path, torch.from_numpy(images).permute(0, 3, 1, 2), labels)
 
 
-def _checked(path: Path, images: Tensor, labels: Tensor) -> Digits:
+def _checked(path: Path, images: Tensor, labels: Bytes) -> Digits:
     """Return digits, unless that is not what they are.
 
     Raises:
         InputError: they have another shape, or labels beyond 9.
     """
     is_sound = (
-        images.dtype == torch.uint8
-        and images.ndim == 4
-        and images.shape[2:] == (SIDE, SIDE)
+        images.shape[2:] == (SIDE, SIDE)
         and images.shape[1] in (1, 3)
-        and labels.shape == images.shape[:1]
+        and np.issubdtype(labels.dtype, np.integer)
+        and labels.shape == tuple(images.shape[:1])
         and len(labels) > 0
+        and int(labels.min()) >= 0
         and int(labels.max()) <= 9
     )
     if not is_sound:
-        raise InputError(
-            f"{path} does not hold labelled digits of 32 × 32 pixels, or in idx files 28 × 28",
-            hint="give another copy of it",
-        )
-    return Digits(images.contiguous(), labels.long())
+        raise _not_digits(path)
+    return Digits(images.contiguous(), torch.from_numpy(labels.astype(np.int64)))
+
+
+def _not_digits(path: Path) -> InputError:
+    return InputError(
+        f"{path} does not hold labelled digits of 32 × 32 pixels, or in idx files 28 × 28",
+        hint="give another copy of it",
+    )
 
 
 def _divided(name: str, digits: Digits) -> DigitDomain:
@@ -230,7 +244,7 @@ def _divided(name: str, digits: Digits) -> DigitDomain:
 
 
 def _by_torchvision(name: str, data: Path, **part: bool | str):  # type: ignore[no-untyped-def] # noqa: ANN202
-    """Return a part of a set as torchvision reads it, fetched where it is missing.
+    """Return a part of a set as torchvision reads it.
 
     Raises:
         InputError: it cannot be fetched or read.
@@ -238,7 +252,7 @@ def _by_torchvision(name: str, data: Path, **part: bool | str):  # type: ignore[
     from torchvision import datasets
 
     try:
-        return getattr(datasets, name)(data, download=True, **part)
+        return getattr(datasets, name)(data, **part)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
         raise InputError(
             f"torchvision could not get {name} into {data}: {error}",

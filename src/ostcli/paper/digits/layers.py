@@ -121,6 +121,8 @@ class DigitLayers:
         for layer in part.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_uniform_(layer.weight, math.sqrt(5), generator=generator)
+            elif isinstance(layer, nn.InstanceNorm2d | nn.BatchNorm2d):
+                layer.reset_parameters()
 
     def draw_discriminator(self, part: nn.Module, generator: torch.Generator) -> None:
         """Draw a discriminator's weights likewise."""

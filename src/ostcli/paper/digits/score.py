@@ -9,7 +9,7 @@ from torch import Tensor
 from ostcli.paper.digits.classify import Classifier
 from ostcli.paper.digits.controls import in_colours
 from ostcli.paper.digits.data import Digits
-from ostcli.paper.intervals import Estimate, average, balanced_share, share
+from ostcli.paper.intervals import Estimate, average, balanced_average, balanced_share, share
 
 OF_B = 1
 """The class of B for a classifier of domains; A's is 0."""
@@ -61,11 +61,18 @@ class Judge:
         real = self.domains.guesses(pictures) == OF_B
         return DigitScores(
             accuracy=_estimate(right, num_own),
-            balanced=balanced_share(right.tolist(), of_all.tolist()),
+            balanced=_balanced(right.view(-1, num_own), labels),
             realism=_estimate(real, num_own),
             of_runs=tuple(right.view(-1, num_own).float().mean(1).tolist()),
             num_own=num_own,
         )
+
+
+def _balanced(right: Tensor, labels: Tensor) -> Estimate:
+    """Return the balanced accuracy of K runs of n pictures each. Shape (K, n) both."""
+    if 1 in right.shape:
+        return balanced_share(right.flatten().tolist(), labels.flatten().tolist())
+    return balanced_average(right.tolist(), labels.tolist())
 
 
 def two_domains(domain_a: Digits, domain_b: Digits) -> Digits:

@@ -26,6 +26,8 @@ OnStep = Callable[[int, int], None]
 
 
 CPU = torch.device("cpu")
+PICTURES_AT_ONCE = 10
+"""Of each run, where they are translated."""
 
 
 def ignore_steps(step: int, num_steps: int) -> None:
@@ -125,16 +127,22 @@ def train_many(
     runs = Runs(begin, phase, optim, len(examples), seed=seed, precision=precision)
     schedule = _schedule(optim, budget.steps)
     wanted = {*looks, budget.steps}
-    made = {0: runs.translate(path, as_values(examples)).cpu()} if 0 in wanted else {}
+    made = {0: _translated(runs, path, examples)} if 0 in wanted else {}
     for step in range(budget.steps):
         chance = chance_of(seed + 1, step)
         x_b = _drawn(folder.images, budget.views_of_b, augment, chance)
         x_a = _drawn_each(examples, budget.views_of_a, augment, chance)
         runs.do_step({"a": x_a, "b": x_b}, schedule.rate(step, 0.0))
         if runs.step in wanted:
-            made[runs.step] = runs.translate(path, as_values(examples)).cpu()
+            made[runs.step] = _translated(runs, path, examples)
         on_step(runs.step, budget.steps)
     return made
+
+
+def _translated(runs: Runs[N], path: Callable[[N, Tensor], Tensor], examples: Tensor) -> Tensor:
+    """Return what the runs make of their own pictures, a few of each at a time."""
+    parts = torch.split(examples, PICTURES_AT_ONCE, dim=1)
+    return torch.cat([runs.translate(path, as_values(part)).cpu() for part in parts], dim=1)
 
 
 def _schedule(optim: OptimConfig, steps: int) -> Schedule:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from ostcli.config import DeviceChoice, Precision
-from ostcli.errors import InputError, UsageError
+from ostcli.errors import InputError, ResourceError, UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.paper.digits.data import LOADERS
 from ostcli.paper.domain import check_scikit_learn
@@ -14,7 +14,8 @@ from ostcli.paper.features import open_perceptual_network
 from ostcli.paper.pictures.data import load_domains
 from ostcli.paper.pictures.settings import TABLE_2, TABLE_3, PictureTask
 from ostcli.paper.plots import can_plot
-from ostcli.training.device import choose_device, prepare_arithmetic
+from ostcli.store.durable import make_folder
+from ostcli.training.device import choose_device, is_out_of_memory, prepare_arithmetic
 from ostcli.training.precision import faster_precision
 from ostcli.training.threads import using_threads
 from ostcli.workflows.reproduce.book import Book, Table
@@ -88,7 +89,7 @@ def reproduce(
         raise UsageError(
             f"there is no experiment {unknown[0]}", hint=f"use {', '.join(EXPERIMENTS)}, or all"
         )
-    if request.weights:
+    if request.weights and any(name in OF_PICTURES for name in experiments):
         check_scikit_learn()
     _check_tasks(request.tasks)
     prepare_arithmetic()
@@ -99,9 +100,15 @@ def reproduce(
         on_event(
             Note(text="no plots without matplotlib: pip install 'ostcli[paper]'", warning=True)
         )
-    watch = Watch(where, on_event, should_stop)
+    makers = _makers(experiments, request, precision, Watch(where, on_event, should_stop))
+    if not makers:
+        raise UsageError(
+            f"{' and '.join(experiments)} have none of these tasks",
+            hint="ost reproduce --help says which belong to what, or leave --task out",
+        )
+    make_folder(request.out)  # Before the work: a folder that cannot be written is known at once.
     with using_threads(threads):
-        return _made(_makers(experiments, request, precision, watch), began)
+        return _made(makers, began)
 
 
 def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceResult:
@@ -109,6 +116,7 @@ def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceR
 
     Raises:
         InputError: there are no data for any.
+        ResourceError: out of memory.
     """
     tables: list[Table] = []
     missing: list[Missing] = []
@@ -121,6 +129,13 @@ def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceR
         except StoppedError:
             stopped = True
             break
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ResourceError(
+                f"out of memory while making {name}; finished rows are kept",
+                hint="close other programs, or use --device cpu, and give the same command again",
+            ) from error
     if not tables and not stopped and missing:
         raise InputError(missing[0].reason, hint=missing[0].hint)
     return ReproduceResult(

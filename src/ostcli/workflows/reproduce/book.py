@@ -1,6 +1,7 @@
 """What an experiment has come to so far, on the disk: it goes on where it was stopped."""
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -51,8 +52,61 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Row:
+    """A row on the disk, or a place for it: other settings have another one.
+
+    Args:
+        name: of the row in its table.
+        settings: all that its figures depend on, as JSON values.
+        folder: where its figures and pictures are.
+    """
+
+    name: str
+    settings: Values
+    folder: Path
+
+    @property
+    def figures(self) -> Values | None:
+        """Its figures, as JSON values; None if it was not made to its end."""
+        try:
+            row = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return row["figures"] if isinstance(row, dict) and "figures" in row else None
+
+    def keep(self, figures: Values) -> Values:
+        """Put the figures, JSON values, on the disk, and return them as `figures` will."""
+        row = {"name": self.name, "settings": self.settings, "figures": figures}
+        make_folder(self.folder)
+        write_file(self._path, _as_bytes(row))
+        return dict(json.loads(json.dumps(figures)))
+
+    def keep_picture(self, index: int, image: Image.Image) -> None:
+        """Put one of its pictures on the disk."""
+        make_folder(self.folder)
+        write_file(self._picture(index), encode_picture(image, ".png"))
+
+    def picture(self, index: int) -> Image.Image | None:
+        """Return one of its pictures; None if it is not there."""
+        path = self._picture(index)
+        return read_picture(path).image if path.is_file() else None
+
+    @property
+    def pictures(self) -> list[Image.Image]:
+        """All of its pictures, in order."""
+        return [read_picture(path).image for path in sorted(self.folder.glob("*.png"))]
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / "row.json"
+
+    def _picture(self, index: int) -> Path:
+        return self.folder / f"{index:02d}.png"
+
+
+@dataclass(frozen=True)
 class Book:
-    """The rows of one table, a file for each.
+    """The rows of one table, a folder for each.
 
     Args:
         folder: where they are; made with the first row.
@@ -60,36 +114,15 @@ class Book:
 
     folder: Path
 
-    def found(self, name: str, settings: Values) -> Values | None:
-        """Return a row's figures from the disk, if it was made by these settings.
+    def row(self, name: str, settings: Values) -> Row:
+        """Return a row, made already or not.
 
         Args:
             name: of the row in its table.
             settings: all that its figures depend on, as JSON values.
         """
-        before = _read(self._path(name))
-        if before is None or before.get("settings") != json.loads(json.dumps(settings)):
-            return None
-        return dict(before["figures"])
-
-    def keep(self, name: str, settings: Values, figures: Values) -> Values:
-        """Put a row's figures, JSON values, on the disk, and return them as `found` will."""
-        path, row = self._path(name), {"name": name, "settings": settings, "figures": figures}
-        make_folder(path.parent)
-        write_file(path, _as_bytes(row))
-        return dict(json.loads(json.dumps(figures)))
-
-    def keep_pictures(self, name: str, images: Sequence[Image.Image]) -> None:
-        """Put a row's pictures on the disk."""
-        folder = self._path(name).with_suffix("")
-        make_folder(folder)
-        for index, image in enumerate(images):
-            write_file(folder / f"{index:02d}.png", encode_picture(image, ".png"))
-
-    def pictures(self, name: str) -> list[Image.Image]:
-        """Return a row's pictures, as far as they are there."""
-        paths = sorted(self._path(name).with_suffix("").glob("*.png"))
-        return [read_picture(path).image for path in paths]
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+        return Row(name, settings, self.folder / "rows" / f"{slug(name)}-{digest}")
 
     def write(self, draft: Draft) -> Table:
         """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as PNG."""
@@ -113,18 +146,6 @@ class Book:
         write_file(path.with_suffix(".csv"), stream.getvalue().encode())
         write_file(path.with_suffix(".json"), _as_bytes(draft.values))
         return Table(draft=draft, path=path, pictures=tuple(pictures))
-
-    def _path(self, name: str) -> Path:
-        return self.folder / "rows" / f"{slug(name)}.json"
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:
-    """Return what a file holds, or None if there is none, or it is no row."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) and "figures" in values else None
 
 
 def _as_bytes(values: Values) -> bytes:

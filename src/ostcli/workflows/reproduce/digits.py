@@ -10,11 +10,18 @@ from torch import Tensor
 
 from ostcli.config import LatentForm, Precision
 from ostcli.method.networks import Networks
-from ostcli.paper.digits.classify import STEPS, Classifier, accuracy, train_classifier
+from ostcli.paper.digits import classify
+from ostcli.paper.digits.classify import Classifier, accuracy, train_classifier
 from ostcli.paper.digits.data import DigitDomain, Digits, as_values
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.score import Judge, two_domains
-from ostcli.paper.digits.settings import ADAPT_STEPS, MOST_PRETRAIN_STEPS, PRETRAIN_STEPS
+from ostcli.paper.digits.settings import (
+    ADAPT_STEPS,
+    MOST_PRETRAIN_STEPS,
+    PRETRAIN_OPTIM,
+    PRETRAIN_STEPS,
+    PRETRAIN_WEIGHTS,
+)
 from ostcli.paper.digits.train import pretrain
 from ostcli.workflows.reproduce.kept import digest_of, kept
 from ostcli.workflows.reproduce.watch import Watch
@@ -74,8 +81,8 @@ class DigitLab:
         a: where one picture at a time is taken from; no training of a translation sees its labels.
         b: the folder.
         seed: of all chance.
-        budget: by what the steps of adaptations are multiplied, those of phase I up to the
-            authors' number, and those of classifiers where that makes them fewer.
+        budget: by what the steps of adaptations are multiplied, and those of phase I up to the
+            authors' number.
         precision: of phase I and of every adaptation.
         watch: told of each training's steps.
     """
@@ -100,7 +107,7 @@ class DigitLab:
         """The classifiers of B's digits and of the two domains."""
         a, b = self.a, self.b
         return Judge(
-            digits=self._classifier(f"classifier of {b.name}", b.train, 10, STEPS),
+            digits=self._classifier(f"classifier of {b.name}", b.train, 10, classify.STEPS),
             domains=self._classifier(
                 f"classifier of {a.name} and {b.name}",
                 two_domains(a.train, b.train),
@@ -112,7 +119,8 @@ class DigitLab:
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """What is said above every table: sizes, and how good the classifiers are."""
-        held_back = two_domains(self.a.held_back, self.b.held_back)
+        num_each = min(len(self.a.held_back), len(self.b.held_back))
+        held_back = two_domains(self.a.held_back[:num_each], self.b.held_back[:num_each])
         return {
             "pictures_of_b": len(self.b.train),
             "pictures_of_a": len(self.pool),
@@ -161,7 +169,22 @@ class DigitLab:
             "b": digest_of(self.b.train.images, self.b.train.labels),
             "seed": self.seed,
             "budget": self.budget,
-            "steps_of_phase_one": self.steps_of_phase_one,
+            "phase_one": self._phase_one,
+            "classifier": classify.SETTINGS,
+            "precision": self.precision,
+        }
+
+    @property
+    def _phase_one(self) -> Mapping[str, Any]:
+        """All that phase I's networks depend on besides the data, as JSON values."""
+        layers = self.layers()
+        return {
+            "width": layers.width,
+            "batch_norm": layers.batch_norm,
+            "weights": PRETRAIN_WEIGHTS.to_json(),
+            "optim": PRETRAIN_OPTIM.to_json(),
+            "steps": self.steps_of_phase_one,
+            "seed": self.seed,
             "precision": self.precision,
         }
 
@@ -193,11 +216,9 @@ class DigitLab:
         layers, steps = self.layers(latent), self.steps_of_phase_one
         name = f"phase I of {self.b.name}"
         settings = {
+            **self._phase_one,
             "data": digest_of(self.b.train.images),
             "latent": latent,
-            "steps": steps,
-            "seed": self.seed,
-            "precision": self.precision,
         }
 
         def train() -> Networks:
@@ -220,10 +241,10 @@ class DigitLab:
         )
 
     def _classifier(self, name: str, digits: Digits, num_classes: int, steps: int) -> Classifier:
-        steps = min(steps, self.steps(steps))
         return kept(
             name,
             {
+                **classify.SETTINGS,
                 "data": digest_of(digits.images, digits.labels),
                 "seed": self.seed,
                 "steps": steps,

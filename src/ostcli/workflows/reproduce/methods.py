@@ -45,6 +45,9 @@ class DigitMethod(Protocol):
     def settings(self) -> Values:
         """All that its results depend on besides the data, as JSON values."""
 
+    def prepare(self, lab: DigitLab) -> None:
+        """Train what all runs begin from."""
+
     def translate(
         self, lab: DigitLab, drawn: Drawn, looks: Sequence[int] = ()
     ) -> Mapping[int, Tensor]:
@@ -65,7 +68,8 @@ class Trained(Generic[N]):
     """A method that trains networks for each run."""
 
     name: str
-    settings: Values
+    of_kind: Values
+    """What tells it from other methods, as JSON values."""
     begin: Callable[[DigitLab], N]
     """Makes the networks that every run begins from."""
     phase: PhaseOfRuns[N]
@@ -76,6 +80,15 @@ class Trained(Generic[N]):
     steps: int = ADAPT_STEPS
     """At the budget of 1."""
     published: tuple[float, float] | None = None
+
+    @property
+    def settings(self) -> Values:
+        """All that its results depend on besides the data."""
+        return {**self.of_kind, "optim": self.optim.to_json(), "steps": self.steps}
+
+    def prepare(self, lab: DigitLab) -> None:
+        """Train what all runs begin from; see `DigitMethod`."""
+        self.begin(lab)
 
     def translate(
         self, lab: DigitLab, drawn: Drawn, looks: Sequence[int] = ()
@@ -116,6 +129,9 @@ class Control:
         """Its name is all."""
         return {"control": self.name}
 
+    def prepare(self, lab: DigitLab) -> None:
+        """Do nothing."""
+
     def translate(
         self,
         lab: DigitLab,
@@ -144,7 +160,7 @@ def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) ->
 
     return Trained(
         name=name or ablation.name,
-        settings={**config.to_json(), "latent": ablation.latent, "steps": steps},
+        of_kind={**config.to_json(), "latent": ablation.latent},
         begin=begin,
         phase=PhaseTwo.begin(config),
         path=_one_shot_path,
@@ -170,11 +186,7 @@ def unit(*, from_phase_one: bool) -> Trained[UnitNetworks]:
     weights = UnitWeights()
     return Trained(
         name=_from("UNIT", from_phase_one),
-        settings={
-            "unit": asdict(weights),
-            "from_phase_one": from_phase_one,
-            "steps": ADAPT_STEPS,
-        },
+        of_kind={"unit": asdict(weights), "from_phase_one": from_phase_one},
         begin=lambda lab: (
             UnitNetworks.of_phase_one(lab.pretrained(), lab.chance())
             if from_phase_one
@@ -191,11 +203,7 @@ def cyclegan(*, from_phase_one: bool) -> Trained[CycleGanNetworks]:
     weights = CycleGanWeights()
     return Trained(
         name=_from("CycleGAN", from_phase_one),
-        settings={
-            "cyclegan": asdict(weights),
-            "from_phase_one": from_phase_one,
-            "steps": ADAPT_STEPS,
-        },
+        of_kind={"cyclegan": asdict(weights), "from_phase_one": from_phase_one},
         begin=lambda lab: (
             CycleGanNetworks.of_phase_one(lab.pretrained(), lab.chance())
             if from_phase_one

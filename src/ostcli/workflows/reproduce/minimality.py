@@ -26,11 +26,11 @@ NAME = "minimality"
 HEADINGS = ("network", "asked for", "seeds that do it", "least error")
 INTRODUCTION = (
     "# Minimality\n\nTwo line segments in the plane. Countless maps take the uniform distribution "
-    "on the first to that on the second; two of them keep what is next to what. Asked for one map "
-    "point by point, a network h(x) = σ(Wx + b) with two leaky-ReLU units can be those two and no "
-    "other, a wide network can be all of them. Asked only to match the distributions, two units "
-    "come to one of the two whenever they come to anything. Errors are mean distances in units of "
-    "the second segment's length; below 0.02 a map counts as expressed."
+    "on the first to that on the second; two of them keep what is next to what. By the paper, a "
+    "network h(x) = σ(Wx + b) with two leaky-ReLU units can be those two and no other. Networks of "
+    "that size, and wide ones, are asked for each map point by point, and then only to match the "
+    "distributions. Errors are mean distances in units of the second segment's length; below 0.02 "
+    "a map counts as expressed."
 )
 
 
@@ -38,11 +38,12 @@ def minimality(watch: Watch, book: Book, request: Request) -> Table:
     """Train the networks of all seeds, and write the table and its figure."""
     steps = max(1, round(STEPS * min(1.0, request.budget)))
     settings = {"seeds": NUM_SEEDS, "steps": steps, "seed": request.seed}
-    figures = book.found(NAME, settings)
+    row = book.row(NAME, settings)
+    figures = row.figures
     if figures is None:
         watch.check()
         watch.on_event(Note(text=f"training {NUM_SEEDS} networks for each map"))
-        figures = book.keep(NAME, settings, _run(steps, request.seed))
+        figures = row.keep(_run(steps, request.seed))
     return book.write(
         Draft(
             name=NAME,

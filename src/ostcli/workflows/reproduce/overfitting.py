@@ -12,7 +12,7 @@ from ostcli.method.networks import Networks
 from ostcli.paper.digits.settings import ADAPT_STEPS, FULL, TABLE_1, TWIN
 from ostcli.paper.intervals import Estimate
 from ostcli.paper.plots import plot_lines
-from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
+from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.methods import Trained, one_shot
 from ostcli.workflows.reproduce.request import Request
@@ -38,9 +38,22 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
     steps = lab.steps(LENGTH * ADAPT_STEPS)
     looks = sorted({round(steps * index / NUM_LOOKS) for index in range(NUM_LOOKS + 1)})
     drawn = lab.drawn(min(NUM_RUNS, request.runs))
+    rows = {
+        name: book.row(
+            name,
+            {
+                **lab.settings,
+                "method": _method(of_table).settings,
+                "runs": len(drawn.labels),
+                "looks": looks,
+            },
+        )
+        for name, of_table in ROWS.items()
+    }
+    chosen = request.chosen(rows)
     courses = {
-        name: _course(name, _method(row), looks, lab, drawn, book, request)
-        for name, row in ROWS.items()
+        name: row.figures or (_make(row, looks, lab, drawn) if name in chosen else None)
+        for name, row in rows.items()
     }
     return book.write(
         Draft(
@@ -63,7 +76,7 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 "courses": courses,
             },
             plot=partial(_plot, lab, courses) if any(courses.values()) else None,
-            sheet=_sheet(drawn, looks, book),
+            sheet=_sheet(drawn, looks, [row for name, row in rows.items() if courses[name]]),
         )
     )
 
@@ -73,34 +86,19 @@ def _method(row: str) -> Trained[Networks]:
     return one_shot(ablation, steps=LENGTH * ADAPT_STEPS)
 
 
-def _course(
-    name: str,
-    method: Trained[Networks],
-    looks: Sequence[int],
-    lab: DigitLab,
-    drawn: Drawn,
-    book: Book,
-    request: Request,
-) -> Values | None:
-    """Return the figures of one kind of runs by step, and keep their strips, one below another."""
-    settings = {
-        **lab.settings,
-        "method": method.settings,
-        "runs": len(drawn.labels),
-        "looks": list(looks),
-    }
-    found = book.found(name, settings)
-    if found is not None or not request.wants(name):
-        return found
+def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values:
+    """Follow one kind of runs: keep its figures by step, and a strip for each look."""
     lab.watch.check()
-    lab.watch.on_event(Note(text=f"{lab.task.title}, overfitting: {name}"))
-    made = method.translate(lab, drawn, looks)
-    book.keep_pictures(name, [strip(made[step][:SHOWN, 0]) for step in looks])
-    figures = {
-        str(step): asdict(lab.judge.score(pictures, drawn.labels))
-        for step, pictures in made.items()
-    }
-    return book.keep(name, settings, figures)
+    lab.watch.on_event(Note(text=f"{lab.task.title}, overfitting: {row.name}"))
+    made = _method(ROWS[row.name]).translate(lab, drawn, looks)
+    for index, step in enumerate(looks):
+        row.keep_picture(index, strip(made[step][:SHOWN, 0]))
+    return row.keep(
+        {
+            str(step): asdict(lab.judge.score(pictures, drawn.labels))
+            for step, pictures in made.items()
+        }
+    )
 
 
 def _at(course: Values | None, step: int) -> list[str]:
@@ -109,23 +107,19 @@ def _at(course: Values | None, step: int) -> list[str]:
     return [cell(course[str(step)][figure]) for figure in ("accuracy", "realism")]
 
 
-def _sheet(drawn: Drawn, looks: Sequence[int], book: Book) -> Image.Image:
+def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Image:
     """Return a row of looks for each digit and kind."""
     examples = pieces(strip(drawn.pictures[:SHOWN, 0]))
-    by_kind = {
-        name: [pieces(at_look) for at_look in strips]
-        for name in ROWS
-        if (strips := book.pictures(name))
-    }
-    rows = {
+    by_kind = {row.name: [pieces(at_look) for at_look in row.pictures] for row in rows}
+    shown = {
         (index, name): [example, *(at_look[index] for at_look in course)]
         for index, example in enumerate(examples)
         for name, course in by_kind.items()
     }
     return contact_sheet(
-        list(rows.values()),
+        list(shown.values()),
         columns=["x", *(str(step) for step in looks)],
-        row_labels=[name for _, name in rows],
+        row_labels=[name for _, name in shown],
         tile=TILE,
         widest_label=2 * TILE,
     )

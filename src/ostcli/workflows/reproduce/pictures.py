@@ -35,7 +35,7 @@ from ostcli.training.loop import Hooks, Training, run
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
 from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
-from ostcli.workflows.reproduce.book import Values
+from ostcli.workflows.reproduce.book import Row, Values
 from ostcli.workflows.reproduce.kept import kept
 from ostcli.workflows.reproduce.watch import Watch
 from ostcli.workflows.translator import Translator
@@ -109,6 +109,7 @@ class PictureLab:
         return {
             "task": self.task.key,
             "data": [_digest_of(part) for part in parts],
+            "weight_identity": self.task.weight_identity,
             "one": self.one.to_json(),
             "two": self.two.to_json(),
         }
@@ -200,46 +201,58 @@ class PictureMethod(Generic[N]):
     translating: Callable[[N], tuple[Networks, NetworkPath]]
     """Networks, and the path through them that is T_AB."""
 
-    def translate(self, lab: PictureLab) -> tuple[list[Image.Image], Values]:
-        """Return T_AB of the sources, and what it cost."""
+    def translate(self, lab: PictureLab, row: Row) -> Values:
+        """Put T_AB of the sources into a row, past those that are there, and return what it cost.
+
+        Raises:
+            StoppedError: a stop was asked for; pictures that are done are kept.
+            TrainingFailedError: a training went wrong again and again.
+        """
         config = lab.two
         if self.how_many == ALL:  # As long as phase I and phase II together.
             assert lab.one.steps is not None
             assert lab.two.steps is not None
             config = replace(lab.two, steps=lab.one.steps + lab.two.steps)
-        made: list[Image.Image] = []
-        trainings = 1 if self.how_many == ALL else len(lab.sources)
-        for index in range(trainings):
-            views = {
-                "a": lab.views(lab.own(index, self.how_many), 1),
-                "b": lab.views(lab.domains.train_b),
-            }
+        every = range(len(lab.sources))
+        trainings = [every] if self.how_many == ALL else [[index] for index in every]
+        cost = {
+            "steps": config.steps,
+            "trainings": len(trainings),
+            "giga_flop_per_step": self._giga_flop(lab, config),
+        }
+        for of_one in trainings:
+            if all(row.picture(index) for index in of_one):
+                continue
+            views = self._views(lab, of_one[0])
             trainer = lab.train(self.name, self.begin(lab), self.phase(lab), config, views)
             networks, path = self.translating(trainer.networks_for_use())
             translator = Translator(networks, path, config.view)
-            sources = lab.sources if self.how_many == ALL else [lab.sources[index]]
-            made += [translator.translate(source) for source in sources]
-        batch = {domain: each.batch(0) for domain, each in views.items()}
-        return made, {
-            "steps": config.steps,
-            "trainings": trainings,
-            "giga_flop_per_step": giga_flop(self.begin(lab), self.phase(lab), config, batch),
+            for index in of_one:
+                row.keep_picture(index, translator.translate(lab.sources[index]))
+        return cost
+
+    def _views(self, lab: PictureLab, index: int) -> Mapping[str, Views]:
+        """Return the views of the training for a source."""
+        return {
+            "a": lab.views(lab.own(index, self.how_many), 1),
+            "b": lab.views(lab.domains.train_b),
         }
 
-
-def giga_flop(networks: N, phase: Phase[N], config: AdaptConfig, batch: Batch) -> float:
-    """Return the operations of a step, in billions, by torch's count."""
-    trainer = Trainer(networks, phase, config.optim, seed=0)
-    with FlopCounterMode(display=False) as counter:
-        trainer.do_step(batch, 1.0)
-    return float(counter.get_total_flops()) / 1e9
+    def _giga_flop(self, lab: PictureLab, config: AdaptConfig) -> float:
+        """Return the operations of a step, in billions, by torch's count."""
+        networks = self.begin(lab).requires_grad_(True)
+        batch = {domain: views.batch(0) for domain, views in self._views(lab, 0).items()}
+        trainer = Trainer(networks, self.phase(lab), config.optim, seed=0)
+        with FlopCounterMode(display=False) as counter:
+            trainer.do_step(batch, 1.0)
+        return float(counter.get_total_flops()) / 1e9
 
 
 def one_shot() -> PictureMethod[Networks]:
     """Return the paper's method."""
 
     def begin(lab: PictureLab) -> Networks:
-        networks = copy.deepcopy(lab.pretrained).requires_grad_(True)
+        networks = copy.deepcopy(lab.pretrained)
         networks.add_domain_a(lab.two.birth, lab.chance())
         return networks
 
@@ -272,17 +285,18 @@ def unit(how_many: str) -> PictureMethod[UnitNetworks]:
 
 def cyclegan(how_many: str) -> PictureMethod[CycleGanNetworks]:
     """Return CycleGAN likewise."""
-    weights = CycleGanWeights()
     return PictureMethod(
         name=f"CycleGAN, {how_many} of A",
         how_many=how_many,
-        settings={"method": "CycleGAN", **asdict(weights)},
+        settings={"method": "CycleGAN"},
         begin=lambda lab: (
             CycleGanNetworks.build(PictureLayers(lab.one.network), lab.chance())
             if how_many == ALL
             else CycleGanNetworks.of_phase_one(lab.pretrained, lab.chance())
         ),
-        phase=lambda lab: CycleGan.begin(weights, lab.two.optim),
+        phase=lambda lab: CycleGan.begin(
+            CycleGanWeights(weight_identity=lab.task.weight_identity), lab.two.optim
+        ),
         translating=lambda both: (both.forth, both.forth.translate_ab),
     )
 

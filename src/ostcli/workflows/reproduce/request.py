@@ -1,10 +1,14 @@
 """What is asked of an experiment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ostcli.config import FeatureNetwork, Preset
+from ostcli.errors import UsageError
+
+MOST_SEED = 2**62
+"""Room for the seeds that are reckoned from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,8 @@ class Request:
     seed: int = 0
     """All chance comes from it."""
     budget: float = 1.0
-    """By what the steps of adaptations are multiplied; with 33 digits have the authors'."""
+    """By what the steps of trainings are multiplied; with 33 adaptations of digits have the
+    authors'."""
     only: Sequence[str] = ()
     """Parts of the names of rows; all if empty."""
     tasks: Sequence[str] = ()
@@ -32,9 +37,25 @@ class Request:
     weights: Path | FeatureNetwork | None = None
     """Of the perceptual network, or one whose weights are to be fetched, for pictures' figures."""
 
-    def wants(self, name: str) -> bool:
-        """Tell whether a row is asked for."""
-        return not self.only or any(part.casefold() in name.casefold() for part in self.only)
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < MOST_SEED:
+            raise UsageError(f"seed {self.seed} is too large", hint="use one below 2**62")
+
+    def chosen(self, names: Iterable[str]) -> set[str]:
+        """Return which of some rows are asked for; a whole name is that row alone.
+
+        Args:
+            names: of all rows of a table.
+        """
+        every = list(names)
+        if not self.only:
+            return set(every)
+        folded = {name.casefold(): name for name in every}
+        chosen: set[str] = set()
+        for part in map(str.casefold, self.only):
+            whole = folded.get(part)
+            chosen |= {whole} if whole else {n for key, n in folded.items() if part in key}
+        return chosen
 
     def has(self, key: str) -> bool:
         """Tell whether a task is asked for."""

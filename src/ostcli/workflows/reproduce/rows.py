@@ -1,7 +1,7 @@
 """A row of a table of digits: a method, what it came to, and a strip of its pictures."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import torch
@@ -14,7 +14,7 @@ from ostcli.images.tensors import tensor_to_image
 from ostcli.paper.digits.controls import in_colours
 from ostcli.paper.digits.layers import SIDE
 from ostcli.paper.intervals import Estimate
-from ostcli.workflows.reproduce.book import Book, Values
+from ostcli.workflows.reproduce.book import Book, Row, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.methods import DigitMethod
 from ostcli.workflows.reproduce.request import Request
@@ -27,67 +27,80 @@ LABEL = 320
 """… and of the name beside a row."""
 
 
-@dataclass(frozen=True)
-class DigitRows:
-    """Make the rows of one table, or find those that were made before.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A row of a table of digits before it is made."""
+
+    method: DigitMethod
+    num_own: int = 1
+    """Pictures of A that each run has."""
+
+
+def make_rows(
+    lab: DigitLab, book: Book, request: Request, asked: Mapping[str, Asked]
+) -> tuple[Mapping[str, Values | None], Image.Image]:
+    """Make the rows of a table, or find those that were made before.
 
     Args:
         lab: the direction.
         book: where rows are kept.
-        request: which rows, of how many runs.
+        request: which of them, of how many runs.
+        asked: the rows of the table, by their names.
+
+    Returns:
+        The figures of each, None where it is not asked for and was not made before; and a sheet
+        of the pictures.
     """
-
-    lab: DigitLab
-    book: Book
-    request: Request
-
-    def of(self, name: str, method: DigitMethod, num_own: int = 1) -> Values | None:
-        """Return a row's figures; None if it is not asked for and was not made before.
-
-        Args:
-            name: of the row in its table.
-            method: what translates.
-            num_own: pictures of A that each run has.
-        """
-        lab, drawn = self.lab, self.lab.drawn(self.request.runs, num_own)
+    chosen = request.chosen(asked)
+    if not chosen:
+        lab.watch.on_event(Note(text=f"{lab.task.title} has no such row", warning=True))
+    found: dict[str, Values | None] = {}
+    strips = {f"x, {lab.a.name}": strip(lab.drawn(request.runs).pictures[:, 0])}
+    for name, each in asked.items():
+        drawn = lab.drawn(request.runs, each.num_own)
         settings = {
             **lab.settings,
-            "method": method.settings,
+            "method": each.method.settings,
             "runs": len(drawn.labels),
-            "own": num_own,
+            "own": each.num_own,
         }
-        found = self.book.found(name, settings)
-        if found is not None or not self.request.wants(name):
-            return found
-        lab.watch.check()
-        lab.watch.on_event(Note(text=f"{lab.task.title}, row: {name}"))
-        made, figures = self._make(method, drawn)
-        self.book.keep_pictures(name, [strip(made[:, 0])])
-        return self.book.keep(name, settings, figures)
+        row = book.row(name, settings)
+        found[name] = row.figures
+        if found[name] is None and name in chosen:
+            lab.watch.check()
+            lab.watch.on_event(Note(text=f"{lab.task.title}, row: {name}"))
+            found[name] = _make(row, each.method, lab, drawn)
+        if found[name] is not None:
+            strips[name] = row.pictures[0]
+    return found, _sheet(strips)
 
-    def sheet(self, names: Sequence[str]) -> Image.Image:
-        """Return the strips of rows below the pictures of A that they are of."""
-        drawn = self.lab.drawn(self.request.runs)
-        strips = {f"x, {self.lab.a.name}": strip(drawn.pictures[:, 0])}
-        strips |= {name: image for name in names for image in self.book.pictures(name)}
-        rows = [pieces(image) for image in strips.values()]
-        return contact_sheet(
-            rows,
-            columns=[""] * len(rows[0]),
-            row_labels=list(strips),
-            tile=TILE,
-            widest_label=LABEL,
-        )
 
-    def _make(self, method: DigitMethod, drawn: Drawn) -> tuple[Tensor, Values]:
-        """Return T_AB of each run's pictures, and the row's figures."""
-        began = time.monotonic()
-        looks = method.translate(self.lab, drawn)
-        seconds = time.monotonic() - began
-        last = max(looks)
-        scores = self.lab.judge.score(looks[last], drawn.labels)
-        figures = {**asdict(scores), "steps": last, "seconds_each": seconds / len(drawn.labels)}
-        return looks[last], figures
+def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> Values:
+    method.prepare(lab)  # Phase I is no part of a row's time.
+    began = time.monotonic()
+    looks = method.translate(lab, drawn)
+    seconds = time.monotonic() - began
+    last = max(looks)
+    row.keep_picture(0, strip(looks[last][:, 0]))
+    return row.keep(
+        {
+            **asdict(lab.judge.score(looks[last], drawn.labels)),
+            "steps": last,
+            "seconds_each": seconds / len(drawn.labels),
+        }
+    )
+
+
+def _sheet(strips: Mapping[str, Image.Image]) -> Image.Image:
+    """Return the strips of rows below the pictures of A that they are of."""
+    rows = [pieces(image) for image in strips.values()]
+    return contact_sheet(
+        rows,
+        columns=[""] * len(rows[0]),
+        row_labels=list(strips),
+        tile=TILE,
+        widest_label=LABEL,
+    )
 
 
 def strip(pictures: Tensor) -> Image.Image:

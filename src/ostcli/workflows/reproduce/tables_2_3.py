@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from ostcli.errors import TrainingFailedError
 from ostcli.events import Note
 from ostcli.images.controls import Controls
 from ostcli.images.folder import spread
@@ -15,7 +16,7 @@ from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
 from ostcli.paper.scores import Measured, Scores, known_figures, measure, real_scores
 from ostcli.paper.tables import table_of_scores
-from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
+from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.pictures import (
     PictureLab,
     PictureMethod,
@@ -31,7 +32,8 @@ MOST_OF_FOLDER = 240
 """Pictures of B that results are held against, at even distances."""
 TILE = 128
 """Pixels of each picture in a sheet."""
-UNADAPTED = "T_BB(x), unadapted"
+UNADAPTED = "unadapted"
+"""T_BB of the sources."""
 METHODS: Sequence[PictureMethod[Any]] = (
     one_shot(),
     *(make(how_many) for how_many in (ONE, FEW, ALL) for make in (unit, cyclegan)),
@@ -43,7 +45,7 @@ CAUTION = (
     "published figures are by other layers and another normalisation, so only the order of the "
     "methods can be compared. One of A and a few: trained for each source, from phase I's "
     "networks; all of A: trained once, from random weights, for as many steps as phase I and "
-    "phase II have together."
+    "phase II have together. UNIT's latents are deterministic, as all others here."
 )
 
 
@@ -63,9 +65,17 @@ def picture_table(
         request: which rows.
         network: for the figures that need features; there are none without it.
     """
-    costs = {method.name: _row(method, lab, book, request) for method in METHODS}
-    made = {UNADAPTED: _unadapted(lab)}
-    made |= {name: book.pictures(name) for name, cost in costs.items() if cost is not None}
+    chosen = request.chosen(method.name for method in METHODS)
+    if not chosen:
+        lab.watch.on_event(Note(text=f"{lab.task.title} has no such row", warning=True))
+    made, costs = {UNADAPTED: _unadapted(lab)}, {}
+    for method in METHODS:
+        row = book.row(method.name, {**lab.settings, **method.settings})
+        costs[method.name] = row.figures or (
+            _make(row, method, lab) if method.name in chosen else None
+        )
+        if costs[method.name] is not None:
+            made[method.name] = row.pictures
     lab.watch.on_event(Note(text=f"{lab.task.title}: measuring"))
     scores, accuracy = _measured(lab, made, network)
     figures = known_figures(list(scores.values()))
@@ -106,20 +116,17 @@ def picture_table(
     )
 
 
-def _row(
-    method: PictureMethod[Any], lab: PictureLab, book: Book, request: Request
-) -> Values | None:
-    """Return what a row cost, its pictures being on the disk; None if it is not asked for."""
-    settings = {**lab.settings, **method.settings}
-    found = book.found(method.name, settings)
-    if found is not None or not request.wants(method.name):
-        return found
+def _make(row: Row, method: PictureMethod[Any], lab: PictureLab) -> Values | None:
+    """Make a row and return what it cost; None if its training went wrong."""
     lab.watch.check()
     lab.watch.on_event(Note(text=f"{lab.task.title}, row: {method.name}"))
     began = time.monotonic()
-    pictures, cost = method.translate(lab)
-    book.keep_pictures(method.name, pictures)
-    return book.keep(method.name, settings, {**cost, "seconds": time.monotonic() - began})
+    try:
+        cost = method.translate(lab, row)
+    except TrainingFailedError as error:
+        lab.watch.on_event(Note(text=f"no row {method.name}: {error.message}", warning=True))
+        return None
+    return row.keep({**cost, "seconds": time.monotonic() - began})
 
 
 def _unadapted(lab: PictureLab) -> list[Image.Image]:

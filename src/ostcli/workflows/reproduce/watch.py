@@ -10,6 +10,7 @@ from ostcli.config import Precision
 from ostcli.events import OnEvent, StepDone, TrainingPlanned
 from ostcli.paper.digits.train import OnStep
 from ostcli.training.device import describe_device
+from ostcli.training.threads import governor_for
 
 MEASURED = 3
 """Steps after which a training's time is foretold."""
@@ -43,17 +44,22 @@ class Watch:
             raise StoppedError
 
     def of(self, name: str, precision: Precision = Precision.FP32) -> OnStep:
-        """Return what is to be told of each step of one training.
+        """Return what is to be told of each step of one training; it governs the threads, too.
 
         Args:
             name: of the training.
             precision: it runs in.
         """
-        began = time.monotonic()
+        began = last = time.monotonic()
+        governor = governor_for(self.device)
 
         def on_step(step: int, num_steps: int) -> None:
+            nonlocal last
             self.check()
-            seconds = (time.monotonic() - began) / step
+            now = time.monotonic()
+            if governor is not None:
+                governor.step_took(now - last)
+            last, seconds = now, (now - began) / step
             if step == min(MEASURED, num_steps):
                 self.on_event(
                     TrainingPlanned(

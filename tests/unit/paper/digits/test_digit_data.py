@@ -166,3 +166,28 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path):
 
     with pytest.raises(InputError, match=r"mnist_m\.npz"):
         load_mnist_m(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"images": np.zeros((4, 32, 32), np.uint8)},
+        {"images": np.zeros((4, 32, 32, 3), np.float32)},
+        {"labels": np.array(["one"] * NUMBER)},
+        {"labels": np.full(NUMBER, -1)},
+        {"labels": np.full(NUMBER, 10, np.uint8)},
+    ],
+    ids=["grey", "numbers with a point", "words", "below 0", "above 9"],
+)
+def test_arrays_of_another_kind_are_refused(tmp_path, wrong):
+    np.savez(tmp_path / "mnist_m.npz", **{**coloured_digits(), **wrong})
+    with pytest.raises(InputError, match=r"mnist_m\.npz does not hold labelled digits"):
+        load_mnist_m(tmp_path)
+
+
+def test_labels_in_the_place_of_images_are_refused(tmp_path):
+    write_mnist(tmp_path)
+    labels = (tmp_path / "train-labels-idx1-ubyte").read_bytes()
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(labels)
+    with pytest.raises(InputError, match="does not hold labelled digits"):
+        load_mnist(tmp_path)
