@@ -28,6 +28,7 @@ AT_ONCE = 50
 UNADAPTED = "T_BB(x), unadapted"
 
 N = TypeVar("N", bound=nn.Module)
+B = TypeVar("B", UnitNetworks, CycleGanNetworks)
 
 
 class DigitMethod(Protocol):
@@ -184,33 +185,31 @@ def unit(*, from_phase_one: bool) -> Trained[UnitNetworks]:
             begins with nothing.
     """
     weights = UnitWeights()
-    return Trained(
-        name=_from("UNIT", from_phase_one),
-        of_kind={"unit": asdict(weights), "from_phase_one": from_phase_one},
-        begin=lambda lab: (
-            UnitNetworks.of_phase_one(lab.pretrained(), lab.chance())
-            if from_phase_one
-            else UnitNetworks.build(lab.layers(), lab.chance())
-        ),
-        phase=Unit.begin(weights, ADAPT.optim),
-        path=UnitNetworks.translate_ab,
-        optim=ADAPT.optim,
-    )
+    phase = Unit.begin(weights, ADAPT.optim)
+    return _baseline("UNIT", UnitNetworks, phase, asdict(weights), from_phase_one)
 
 
 def cyclegan(*, from_phase_one: bool) -> Trained[CycleGanNetworks]:
     """Return CycleGAN likewise."""
     weights = CycleGanWeights()
+    phase = CycleGan.begin(weights, ADAPT.optim)
+    return _baseline("CycleGAN", CycleGanNetworks, phase, asdict(weights), from_phase_one)
+
+
+def _baseline(
+    name: str, networks: type[B], phase: PhaseOfRuns[B], weights: Values, from_phase_one: bool
+) -> Trained[B]:
+    def begin(lab: DigitLab) -> B:
+        if from_phase_one:
+            return networks.of_phase_one(lab.pretrained(), lab.chance())
+        return networks.build(lab.layers(), lab.chance())
+
     return Trained(
-        name=_from("CycleGAN", from_phase_one),
-        of_kind={"cyclegan": asdict(weights), "from_phase_one": from_phase_one},
-        begin=lambda lab: (
-            CycleGanNetworks.of_phase_one(lab.pretrained(), lab.chance())
-            if from_phase_one
-            else CycleGanNetworks.build(lab.layers(), lab.chance())
-        ),
-        phase=CycleGan.begin(weights, ADAPT.optim),
-        path=CycleGanNetworks.translate_ab,
+        name=f"{name}, from {'phase I' if from_phase_one else 'random weights'}",
+        of_kind={"baseline": name, "weights": weights, "from_phase_one": from_phase_one},
+        begin=begin,
+        phase=phase,
+        path=networks.translate_ab,
         optim=ADAPT.optim,
     )
 
@@ -218,10 +217,6 @@ def cyclegan(*, from_phase_one: bool) -> Trained[CycleGanNetworks]:
 def _one_of(told: OnStep, index: int, number: int) -> OnStep:
     """Return what tells of the steps of one of several trainings that follow one another."""
     return lambda step, num_steps: told(index * num_steps + step, number * num_steps)
-
-
-def _from(name: str, from_phase_one: bool) -> str:
-    return f"{name}, from phase I" if from_phase_one else f"{name}, from random weights"
 
 
 def _one_shot_path(networks: Networks, pictures: Tensor) -> Tensor:

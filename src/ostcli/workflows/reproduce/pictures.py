@@ -44,6 +44,7 @@ NUM_SOURCES = 10
 """Pictures of A that are translated, of those that no training of B's look sees."""
 
 N = TypeVar("N", bound=nn.Module)
+B = TypeVar("B", UnitNetworks, CycleGanNetworks)
 
 
 class PictureLab:
@@ -273,11 +274,7 @@ def unit(how_many: str) -> PictureMethod[UnitNetworks]:
         name=f"UNIT, {how_many} of A",
         how_many=how_many,
         settings={"method": "UNIT", **asdict(weights)},
-        begin=lambda lab: (
-            UnitNetworks.build(PictureLayers(lab.one.network), lab.chance())
-            if how_many == ALL
-            else UnitNetworks.of_phase_one(lab.pretrained, lab.chance())
-        ),
+        begin=_beginning(UnitNetworks, how_many),
         phase=lambda lab: Unit.begin(weights, lab.two.optim),
         translating=lambda both: (both.networks, both.networks.translate_ab),
     )
@@ -289,16 +286,23 @@ def cyclegan(how_many: str) -> PictureMethod[CycleGanNetworks]:
         name=f"CycleGAN, {how_many} of A",
         how_many=how_many,
         settings={"method": "CycleGAN"},
-        begin=lambda lab: (
-            CycleGanNetworks.build(PictureLayers(lab.one.network), lab.chance())
-            if how_many == ALL
-            else CycleGanNetworks.of_phase_one(lab.pretrained, lab.chance())
-        ),
+        begin=_beginning(CycleGanNetworks, how_many),
         phase=lambda lab: CycleGan.begin(
             CycleGanWeights(weight_identity=lab.task.weight_identity), lab.two.optim
         ),
         translating=lambda both: (both.forth, both.forth.translate_ab),
     )
+
+
+def _beginning(networks: type[B], how_many: str) -> Callable[[PictureLab], B]:
+    """Return what makes the networks that a baseline begins from."""
+
+    def begin(lab: PictureLab) -> B:
+        if how_many == ALL:
+            return networks.build(PictureLayers(lab.one.network), lab.chance())
+        return networks.of_phase_one(lab.pretrained, lab.chance())
+
+    return begin
 
 
 def _digest_of(pictures: Pictures) -> str:
