@@ -130,9 +130,15 @@ Event = (
     | PictureSkipped
 )
 OnEvent = Callable[[Event], None]
+OnStep = Callable[[int, int], None]
+"""Told after each step of a training: steps done, steps in all."""
 
 
 def ignore_events(event: Event) -> None:
+    """Listen to nothing."""
+
+
+def ignore_steps(step: int, num_steps: int) -> None:
     """Listen to nothing."""
 
 

@@ -71,6 +71,20 @@ def average(values: Sequence[float]) -> Estimate:
     return Estimate(value, value - reach, value + reach)
 
 
+def jackknife(value: float, without: Sequence[float]) -> Estimate:
+    """Return a figure of many pictures together, with its interval over the pictures.
+
+    Args:
+        value: of all of them.
+        without: of all but one, for each of them in turn; at least two.
+
+    Source: Efron & Stein 1981.
+    """
+    number, centre = len(without), mean(without)
+    reach = Z * sqrt((number - 1) / number * sum((each - centre) ** 2 for each in without))
+    return Estimate(value, value - reach, value + reach)
+
+
 def difference(one: Sequence[float], other: Sequence[float]) -> Estimate:
     """Return how much more one way comes to than another on the same runs, in their mean.
 

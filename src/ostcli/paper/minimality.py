@@ -11,12 +11,13 @@ Source: Benaim & Wolf 2018, Figure 1.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import count, pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ostcli.events import OnStep, ignore_steps
 from ostcli.training.adam import Adam
 
 Segment = tuple[tuple[float, float], tuple[float, float]]
@@ -116,33 +117,46 @@ class _Networks:
         return x
 
 
-def run_minimality(*, num_seeds: int = 100, steps: int = STEPS, seed: int = 0) -> Minimality:
+def run_minimality(
+    *,
+    num_seeds: int = 100,
+    steps: int = STEPS,
+    seed: int = 0,
+    on_step: OnStep = ignore_steps,
+) -> Minimality:
     """Train networks of two sizes to be each map, and to match the distributions.
 
     Args:
         num_seeds: networks of each kind.
         steps: of Adam, each time.
         seed: of all weights.
+        on_step: told of each step, of those of all networks.
     """
     t = (torch.arange(NUM_POINTS) + 0.5) / NUM_POINTS
     points_a, points_b = points_on(SEGMENT_A, t), points_on(SEGMENT_B, t)
     length = (points_on(SEGMENT_B, torch.ones(1)) - points_on(SEGMENT_B, torch.zeros(1))).norm()
+    maps = {**SEMANTIC, **NON_SEMANTIC}
     shapes = {"two units": (2, 2), "wide": (2, *WIDE, 2)}
+    done, num_steps = count(1), len(shapes) * (len(maps) + 1) * steps
+
+    def tell() -> None:
+        on_step(next(done), num_steps)
+
     fits: dict[str, dict[str, Fit]] = {}
     matchings: dict[str, Matching] = {}
     places: dict[str, Tensor] = {}
     for name, units in shapes.items():
         fits[name] = {}
-        for kind, of in {**SEMANTIC, **NON_SEMANTIC}.items():
+        for kind, of in maps.items():
             target = points_on(SEGMENT_B, of(t))
             networks = _Networks(num_seeds, units, seed)
-            _train(networks, partial(_squared_error, target), points_a, steps)
+            _train(networks, partial(_squared_error, target), points_a, steps, tell)
             error = (networks(points_a).detach() - target).norm(dim=2).mean(1) / length
             fits[name][kind] = Fit(
                 best_error=float(error.min()), num_expressed=int((error < EXPRESSED).sum())
             )
         networks = _Networks(num_seeds, units, seed)
-        _train(networks, partial(_energy_distance, points_b), points_a, steps)
+        _train(networks, partial(_energy_distance, points_b), points_a, steps, tell)
         made = networks(points_a).detach()
         places[name] = _place(made)
         matchings[name] = _judge(made, points_b, places[name], t, length)
@@ -157,13 +171,18 @@ def _place(points: Tensor) -> Tensor:
 
 
 def _train(
-    networks: _Networks, loss: Callable[[Tensor], Tensor], points: Tensor, steps: int
+    networks: _Networks,
+    loss: Callable[[Tensor], Tensor],
+    points: Tensor,
+    steps: int,
+    tell: Callable[[], None],
 ) -> None:
     """Minimise a loss that each network has for itself. Shape of the loss (S,)."""
     optimiser = Adam(networks.weights, (0.9, 0.999))  # type: ignore[arg-type]
     for step in range(steps):
         gradients = torch.autograd.grad(loss(networks(points)).sum(), networks.weights)
         optimiser.step(gradients, LEARNING_RATE * (1 - step / steps))
+        tell()
 
 
 def _squared_error(target: Tensor, made: Tensor) -> Tensor:

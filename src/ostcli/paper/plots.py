@@ -25,7 +25,7 @@ class Bar:
     """A row of a plot of bars."""
 
     name: str
-    value: Estimate
+    value: Estimate | None
     published: float | None = None
 
 
@@ -38,14 +38,34 @@ def can_plot() -> bool:
     return importlib.util.find_spec("matplotlib") is not None
 
 
-def plot_bars(bars: Sequence[Bar], *, title: str, axis: str) -> bytes:
-    """Plot a bar for each row, with its interval, and a mark where the paper's figure is."""
-    figure, axes = _begin(8.0, 0.8 + 0.3 * len(bars))
-    places = range(len(bars))
+def plot_bars(panels: Mapping[str, Sequence[Bar]], *, title: str) -> bytes:
+    """Plot a bar for each row, with its interval, and a mark where the paper's figure is.
+
+    Args:
+        panels: the same rows by what is measured, side by side.
+        title: above them.
+    """
+    rows = next(iter(panels.values()))
+    figure = _page(5.0 + 3.0 * len(panels), 1.6 + 0.3 * len(rows))
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (name, bars) in zip(grid, panels.items(), strict=True):
+        _bare(axes)
+        _bars(axes, bars)
+        axes.set_xlabel(name)
+    grid[0].set_yticks(range(len(rows)), [bar.name for bar in rows])
+    grid[0].invert_yaxis()
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    figure.legend(*grid[0].get_legend_handles_labels(), frameon=False, loc="outside lower right")
+    return _saved(figure)
+
+
+def _bars(axes: "Axes", bars: Sequence[Bar]) -> None:
+    measured = [(place, bar.value) for place, bar in enumerate(bars) if bar.value is not None]
+    values = [value for _, value in measured]
     axes.barh(
-        places,
-        [bar.value.value for bar in bars],
-        xerr=_reaches([bar.value for bar in bars]),
+        [place for place, _ in measured],
+        [value.value for value in values],
+        xerr=_reaches(values),
         color=OURS,
         ecolor=INK,
         height=0.6,
@@ -53,14 +73,8 @@ def plot_bars(bars: Sequence[Bar], *, title: str, axis: str) -> bytes:
     )
     known = [(bar.published, place) for place, bar in enumerate(bars) if bar.published is not None]
     if known:
-        values, rows = zip(*known, strict=True)
-        axes.plot(values, rows, "D", color=PUBLISHED, markersize=5, label="published")
-    axes.set_yticks(places, [bar.name for bar in bars])
-    axes.invert_yaxis()
-    axes.set_xlabel(axis)
-    axes.set_title(title, loc="left")
-    axes.legend(frameon=False, loc="lower right")
-    return _saved(figure)
+        published, places = zip(*known, strict=True)
+        axes.plot(published, places, "D", color=PUBLISHED, markersize=5, label="published")
 
 
 def plot_lines(
@@ -126,9 +140,13 @@ def _begin(width: float, height: float) -> tuple["Figure", "Axes"]:
     """Return a page, in inches, with one set of axes."""
     figure = _page(width, height)
     axes = figure.subplots()
+    _bare(axes)
+    return figure, axes
+
+
+def _bare(axes: "Axes") -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    return figure, axes
 
 
 def _panels(rows: int, columns: int) -> tuple["Figure", list["Axes"]]:

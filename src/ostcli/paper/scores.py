@@ -1,6 +1,6 @@
 """The figures of a table's row, for one way of translating some pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from statistics import mean
@@ -25,6 +25,7 @@ from ostcli.paper.distances import (
 )
 from ostcli.paper.domain import DomainClassifier
 from ostcli.paper.features import Features
+from ostcli.paper.intervals import Estimate, average, jackknife
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ class Scores(PictureScores):
     """KID of all results together to the folder, about 0 for real pictures of B."""
 
 
+OF_EACH = tuple(each.name for each in fields(PictureScores))
+"""The figures that every picture has of its own."""
 FIGURES = ("content", "style", "domain", "kid", "artefacts", "error", "detail", "within")
 """The columns of a table of scores, in order."""
 
@@ -75,11 +78,17 @@ class Digest:
 
 
 class Gathered:
-    """The features of many pictures together."""
+    """The features of many pictures together.
 
-    def __init__(self) -> None:
+    Args:
+        pictures: taken in at once.
+    """
+
+    def __init__(self, pictures: Iterable[Digest] = ()) -> None:
         self._grams: list[Tensor] = []
         self._summaries: list[Tensor] = []
+        for picture in pictures:
+            self.add(picture)
 
     def __len__(self) -> int:
         return len(self._summaries)
@@ -167,10 +176,39 @@ class Measured:
             of_b = classifier.probability_of_b(self.seen.summaries)
             for row, probability in zip(rows, of_b, strict=True):
                 row["domain"] = probability
-        names = [each.name for each in fields(PictureScores)]
-        known = {name: [row[name] for row in rows if name in row] for name in names}
+        known = {name: [row[name] for row in rows if name in row] for name in OF_EACH}
         averages = {name: mean(values) for name, values in known.items() if values}
         return Scores(**averages, **together), [PictureScores(**row) for row in rows]
+
+
+def estimates(
+    results: Sequence[Measurement], folder: Gathered | None, classifier: DomainClassifier | None
+) -> tuple[dict[str, Estimate], list[PictureScores]]:
+    """Return every figure of some results with its 95 % interval, and each picture's own figures.
+
+    Args:
+        results: of one way of translating.
+        folder, classifier: as `Measured.scores` takes them.
+    """
+    measured = Measured()
+    for result in results:
+        measured.add(result)
+    _, of_each = measured.scores(folder, classifier)
+    found: dict[str, Estimate] = {}
+    for name in OF_EACH:
+        values = [value for row in of_each if (value := getattr(row, name)) is not None]
+        if values:
+            found[name] = average(values)
+    if folder is not None:
+        digests = [result.seen for result in results if result.seen]
+        without = [
+            figures_of(Gathered(digests[:index] + digests[index + 1 :]), folder)
+            for index in range(len(digests) if len(digests) > 1 else 0)
+        ]
+        for name, value in figures_of(measured.seen, folder).items():
+            others = [each[name] for each in without if name in each]
+            found[name] = jackknife(value, others) if others else Estimate(value, value, value)
+    return found, of_each
 
 
 def figures_of(pictures: Gathered, folder: Gathered) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ostcli.paper.intervals import Estimate
 from ostcli.paper.scores import Scores
 
 HEADINGS = {
@@ -31,6 +32,29 @@ def table_of_scores(
         for name, row in scores.items()
     ]
     return ["", *(HEADINGS[figure] for figure in figures)], rows
+
+
+def table_of_estimates(
+    rows: Mapping[str, Mapping[str, Estimate]], figures: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return the headings and the rows of a table whose figures have intervals.
+
+    Args:
+        rows: the figures of each way of translating, by its name.
+        figures: the columns.
+    """
+    cells = [
+        [name.replace("_", " "), *(estimate_cell(row.get(figure)) for figure in figures)]
+        for name, row in rows.items()
+    ]
+    return ["", *(HEADINGS[figure] for figure in figures)], cells
+
+
+def estimate_cell(estimate: Estimate | None) -> str:
+    """Return a figure with the reach of its interval, which is as far to either side."""
+    if estimate is None:
+        return "–"
+    return f"{estimate.value:.3f} ± {estimate.high - estimate.value:.3f}"
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ostcli.paper.intervals import average, balanced_average, balanced_share, share
+from ostcli.paper.intervals import average, balanced_average, balanced_share, jackknife, share
 
 
 def test_a_share_of_few_trials_is_known_badly():
@@ -34,6 +34,14 @@ def test_a_balanced_share_counts_every_label_alike():
 
     assert share(right).value == 0.9
     assert balanced_share(right, labels).value == 0.5
+
+
+def test_the_jackknife_of_a_mean_is_the_interval_of_the_mean():
+    values = [0.1, 0.5, 0.2, 0.9]
+    without = [np.mean([*values[:index], *values[index + 1 :]]) for index in range(4)]
+    estimate, known = jackknife(float(np.mean(values)), without), average(values)
+
+    assert (estimate.low, estimate.high) == pytest.approx((known.low, known.high))
 
 
 @pytest.mark.parametrize("true", [0.05, 0.3])

@@ -14,16 +14,18 @@ def words_of(svg: bytes) -> str:
 
 def test_bars_have_names_and_published_figures():
     bars = [Bar(name="first", value=SOME, published=0.23), Bar(name="second", value=SOME)]
-    svg = plot_bars(bars, title="A title", axis="accuracy")
+    nothing = [Bar(name="first", value=None), Bar(name="second", value=SOME)]
+    panels = {"accuracy": bars, "realism": nothing}
+    svg = plot_bars(panels, title="A title")
 
     words = words_of(svg)
-    for word in ("first", "second", "published", "A title", "accuracy"):
+    for word in ("first", "second", "published", "A title", "accuracy", "realism"):
         assert word in words
-    assert svg == plot_bars(bars, title="A title", axis="accuracy")
+    assert svg == plot_bars(panels, title="A title")
 
 
 def test_bars_without_anything_published_do_not_speak_of_it():
-    svg = plot_bars([Bar(name="first", value=SOME)], title="", axis="")
+    svg = plot_bars({"accuracy": [Bar(name="first", value=SOME)]}, title="")
 
     assert "published" not in words_of(svg)
 

@@ -6,6 +6,7 @@ from ostcli.paper.scores import (
     Gathered,
     Measured,
     Scores,
+    estimates,
     known_figures,
     measure,
     real_scores,
@@ -77,6 +78,32 @@ def test_the_folder_itself_is_nearest_in_style(measure_all, folder, sources, cla
     assert of_sources.style > 0.1
     assert of_sources.domain < 0.5 < of_folder.domain
     assert of_sources.kid > of_folder.kid
+
+
+def test_estimates_are_the_scores_with_their_intervals(network, sources, folder, classifier):
+    results = [
+        measure(source.rotate(180), source, features=(network(source), network(source.rotate(180))))
+        for source in sources
+    ]
+    measured = Measured()
+    for result in results:
+        measured.add(result)
+    together, each = measured.scores(folder, classifier)
+    found, of_each = estimates(results, folder, classifier)
+
+    assert of_each == each
+    for figure, estimate in found.items():
+        assert estimate.value == getattr(together, figure)
+        assert estimate.low < estimate.value < estimate.high, figure
+    assert set(found) == {"content", "domain", "artefacts", "style", "kid"}
+
+
+def test_one_result_has_estimates_without_intervals(network, sources, folder):
+    both = network(sources[0]), network(sources[0])
+    found, _ = estimates([measure(sources[0], sources[0], features=both)], folder, None)
+
+    assert found["style"].low == found["style"].value == found["style"].high
+    assert "kid" not in found
 
 
 def test_without_features_there_is_still_what_needs_none(sources):

@@ -1,6 +1,7 @@
 """The digits' tables: every row is listed, figures are kept, and a stop loses nothing."""
 
 import csv
+import itertools
 import json
 import shutil
 import sys
@@ -45,6 +46,12 @@ def made(name, request, **options):
     return reproduce([name], request, precision=Precision.FP32, threads=1, **options)
 
 
+def after_one_run():
+    """A stop that is asked for after the first of several runs of one step."""
+    asked = itertools.count(1)
+    return lambda: next(asked) == 3  # Before the row, after its first run, after its second.
+
+
 def test_table_1_lists_every_row_and_holds_figures_of_those_asked_for(request_):
     [table] = made("table1", request_).tables
     rows = {row["name"]: row for row in table.draft.values["rows"]}
@@ -74,9 +81,9 @@ def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
     assert json.loads(table.path.with_suffix(".json").read_text()) == json.loads(
         json.dumps(table.draft.values)
     )
-    svg, png = table.pictures
+    svg, webp = table.pictures
     assert svg.read_bytes().startswith(b"<?xml")
-    with Image.open(png) as sheet:
+    with Image.open(webp) as sheet:
         assert sheet.mode == "RGB"
 
 
@@ -161,12 +168,69 @@ def test_a_stop_keeps_what_is_done(request_):
     }
 
 
+def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch):
+    monkeypatch.setattr(sys.modules["ostcli.workflows.reproduce.rows"], "AT_ONCE", 1)
+    [whole] = made("table1", replace(request_, runs=3, only=(FULL,))).tables
+    shutil.rmtree(request_.out)
+    request = replace(request_, runs=3, only=(FULL,))
+    assert made("table1", request, should_stop=after_one_run()).stopped
+    assert len(list(request.out.rglob("part-*"))) == 1
+
+    again = Collected()
+    [table] = made("table1", request, on_event=again).tables
+    assert [event.num_steps for event in again.of(StepDone)] == [2], "those of two runs"
+    assert not list(request.out.rglob("part-*"))
+    rows, known = ({row["name"]: row for row in t.draft.values["rows"]} for t in (table, whole))
+    for figure in ("accuracy", "realism", "of_runs"):
+        assert rows[FULL]["figures"][figure] == known[FULL]["figures"][figure]
+
+
+def test_a_damaged_part_is_made_again(request_, monkeypatch):
+    monkeypatch.setattr(sys.modules["ostcli.workflows.reproduce.rows"], "AT_ONCE", 1)
+    request = replace(request_, only=(FULL,))
+    made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
+    made("table1", request, should_stop=after_one_run())
+    [part] = request.out.rglob("part-*")
+    part.write_bytes(b"nothing")
+
+    [table] = made("table1", request).tables
+    rows = {row["name"]: row["figures"] for row in table.draft.values["rows"]}
+    assert len(rows[FULL]["of_runs"]) == 2
+
+
+def test_a_stop_is_heard_while_a_classifier_learns(request_):
+    told = Collected()
+    stopped = made(
+        "table1",
+        replace(request_, only=("identity",)),
+        on_event=told,
+        should_stop=lambda: bool(told.of(Note)),
+    )
+    assert stopped.stopped
+    assert not list(request_.out.rglob("row.json"))
+
+
+def test_tables_of_a_task_share_their_rows(request_):
+    made("table1", replace(request_, only=(FULL,)))
+    told = Collected()
+    [table] = made("fig3", replace(request_, only=("OST, 1 of A",)), on_event=told).tables
+
+    points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.values["points"]}
+    assert len(points[1, "OST"]["of_runs"]) == 2
+    assert not told.of(TrainingPlanned)
+
+
 def test_steps_are_told(request_):
     told = Collected()
     made("table1", replace(request_, only=(FULL,)), on_event=told)
 
     names = [plan.name for plan in told.of(TrainingPlanned)]
-    assert names == ["phase I of MNIST", FULL]
+    assert names == [
+        "phase I of MNIST",
+        FULL,
+        "classifier of MNIST",
+        "classifier of SVHN and MNIST",
+    ]
     assert all(event.num_steps == 1 for event in told.of(StepDone))
 
 

@@ -62,15 +62,18 @@ def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_)
 
     assert {"identity", "colour_match", "unadapted", "UNIT, all of A"} <= set(rows)
     assert rows["OST, 1 of A"]["published"]["correct in the user study"] == 0.83
-    assert rows["OST, 1 of A"]["scores"]["error"] > 0
+    assert rows["OST, 1 of A"]["scores"]["error"]["value"] > 0
+    assert len(rows["OST, 1 of A"]["of_pictures"]) == NUM_SOURCES
     assert rows["CycleGAN, all of A"]["cost"]["trainings"] == 1
     assert rows["OST, 1 of A"]["cost"]["trainings"] == NUM_SOURCES
     assert rows["OST, 1 of A"]["cost"]["giga_flop_per_step"] > 0
     assert rows["UNIT, 1 of A"]["scores"] is None
     names = {plan.name for plan in told.of(TrainingPlanned)}
     assert names == {"phase I of Images to Maps", "OST, 1 of A", "CycleGAN, all of A"}
-    with Image.open(table.pictures[-1]) as sheet:
-        assert sheet.mode == "RGB"
+    svg, sheet = table.pictures
+    assert svg.suffix == ".svg"
+    with Image.open(sheet) as image:
+        assert image.mode == "RGB"
 
 
 def test_rows_that_are_there_are_not_trained_again_and_are_measured_alike(request_):
@@ -135,9 +138,9 @@ def test_features_add_content_and_style(request_, tmp_path):
     [table] = made(replace(request_, weights=weights, only=("nothing",))).tables
     rows = {row["name"]: row["scores"] for row in table.draft.values["rows"]}
 
-    assert rows["identity"]["content"] == 0
-    assert rows["colour_match"]["style"] > 0
-    assert rows["real"]["style"] > 0
+    assert rows["identity"]["content"]["value"] == 0
+    assert rows["colour_match"]["style"]["value"] > 0
+    assert rows["real"]["style"]["value"] > 0
 
 
 def test_a_set_that_is_missing_is_listed_with_how_to_get_it(request_):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ostcli.events import OnStep, ignore_steps
 from ostcli.paper.digits.data import Digits, as_values
 from ostcli.training.adam import Adam
 
@@ -72,7 +73,12 @@ class Classifier(nn.Module):
 
 
 def train_classifier(
-    digits: Digits, *, num_classes: int = 10, steps: int = STEPS, seed: int = 0
+    digits: Digits,
+    *,
+    num_classes: int = 10,
+    steps: int = STEPS,
+    seed: int = 0,
+    on_step: OnStep = ignore_steps,
 ) -> Classifier:
     """Learn the labels of some pictures; every label is shown as often as any other.
 
@@ -81,6 +87,7 @@ def train_classifier(
         num_classes: ten digits, or two domains.
         steps: of batches of 64.
         seed: of the weights and all that is drawn.
+        on_step: told of each step.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -93,6 +100,7 @@ def train_classifier(
             loss = F.cross_entropy(classifier(views), digits.labels[which])
             gradients = torch.autograd.grad(loss, optimiser.parameters)
             optimiser.step(gradients, LEARNING_RATE * _one_cycle(step / steps))
+            on_step(step + 1, steps)
     return classifier.eval().requires_grad_(False)
 
 

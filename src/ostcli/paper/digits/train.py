@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ostcli.config import OptimConfig, Precision
+from ostcli.events import OnStep, ignore_steps
 from ostcli.method.networks import Networks
 from ostcli.method.pool import HistoryPool
 from ostcli.paper.digits.data import Digits, as_values
@@ -21,17 +22,9 @@ from ostcli.training.runs import PhaseOfRuns, Runs
 from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer, chance_of
 
-OnStep = Callable[[int, int], None]
-"""Told after each step: steps done, steps in all."""
-
-
 CPU = torch.device("cpu")
 PICTURES_AT_ONCE = 10
 """Of each run, where they are translated."""
-
-
-def ignore_steps(step: int, num_steps: int) -> None:
-    """Listen to nothing."""
 
 
 N = TypeVar("N", bound=nn.Module)

@@ -153,7 +153,8 @@ def _makers(
     makers: dict[str, Callable[[], Table]] = {}
     for name in experiments:
         if name == "minimality":
-            makers[name] = partial(minimality, watch, Book(request.out / name), request)
+            book = Book(request.out / name, request.out / "rows" / name)
+            makers[name] = partial(minimality, watch, book, request)
         for task in TASKS if name in OF_DIGITS else ():
             if request.has(task.key):
                 makers[f"{name}, {task.title}"] = partial(
@@ -183,7 +184,7 @@ def _of_digits(
     lab = DigitLab(
         task, a, b, seed=request.seed, budget=request.budget, precision=precision, watch=watch
     )
-    return OF_DIGITS[name](lab, Book(request.out / f"{name}-{task.key}"), request)
+    return OF_DIGITS[name](lab, Book.of(request.out, name, task.key), request)
 
 
 def _of_pictures(
@@ -205,7 +206,7 @@ def _of_pictures(
         precision=precision,
         watch=watch,
     )
-    book = Book(request.out / f"{name}-{task.key}")
+    book = Book.of(request.out, name, task.key)
     return picture_table(name, lab, book, request, network)
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from torch import Tensor
 
+from ostcli.errors import DamagedError
 from ostcli.images.encode import encode_picture
 from ostcli.images.read import read_picture
 from ostcli.paper.plots import can_plot
 from ostcli.paper.tables import markdown_table
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.manifest import slug
+from ostcli.store.tensors import decode_tensors, encode_tensors
 
 Values = Mapping[str, Any]
 
@@ -75,11 +78,29 @@ class Row:
         return row["figures"] if isinstance(row, dict) and "figures" in row else None
 
     def keep(self, figures: Values) -> Values:
-        """Put the figures, JSON values, on the disk, and return them as `figures` will."""
+        """Put the figures, JSON values, on the disk, and return them as `figures` will.
+
+        The row is at its end: its parts are removed.
+        """
         row = {"name": self.name, "settings": self.settings, "figures": figures}
         make_folder(self.folder)
         write_file(self._path, _as_bytes(row))
+        for path in self.folder.glob("part-*.safetensors"):
+            path.unlink()
         return dict(json.loads(json.dumps(figures)))
+
+    def keep_part(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Put what a part of the row came to on the disk, until the row is at its end."""
+        make_folder(self.folder)
+        write_file(self._part(name), encode_tensors(tensors))
+
+    def part(self, name: str) -> Mapping[str, Tensor] | None:
+        """Return what a part came to; None if it was not made, or its file is damaged."""
+        path = self._part(name)
+        try:
+            return decode_tensors(path.read_bytes(), path=path) if path.is_file() else None
+        except DamagedError:
+            return None
 
     def keep_picture(self, index: int, image: Image.Image) -> None:
         """Put one of its pictures on the disk."""
@@ -100,40 +121,50 @@ class Row:
     def _path(self) -> Path:
         return self.folder / "row.json"
 
+    def _part(self, name: str) -> Path:
+        return self.folder / f"part-{name}.safetensors"
+
     def _picture(self, index: int) -> Path:
         return self.folder / f"{index:02d}.png"
 
 
 @dataclass(frozen=True)
 class Book:
-    """The rows of one table, a folder for each.
+    """What a table is written to, and its rows, which other tables of its task have too.
 
     Args:
-        folder: where they are; made with the first row.
+        folder: of the table.
+        rows: where a folder for each row is.
     """
 
     folder: Path
+    rows: Path
+
+    @classmethod
+    def of(cls, out: Path, experiment: str, task: str) -> "Book":
+        """Return the book of an experiment on a task, in the folder of all results."""
+        return cls(out / f"{experiment}-{task}", out / "rows" / task)
 
     def row(self, name: str, settings: Values) -> Row:
         """Return a row, made already or not.
 
         Args:
-            name: of the row in its table.
+            name: of what the row is of.
             settings: all that its figures depend on, as JSON values.
         """
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-        return Row(name, settings, self.folder / "rows" / f"{slug(name)}-{digest}")
+        return Row(name, settings, self.rows / f"{slug(name)}-{digest}")
 
     def write(self, draft: Draft) -> Table:
-        """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as PNG."""
+        """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as WebP."""
         make_folder(self.folder)
         path, pictures = self.folder / f"{draft.name}.md", []
         if draft.plot is not None and can_plot():
             pictures.append(path.with_suffix(".svg"))
             write_file(pictures[-1], draft.plot())
         if draft.sheet is not None:
-            pictures.append(path.with_suffix(".png"))
-            write_file(pictures[-1], encode_picture(draft.sheet, ".png"))
+            pictures.append(path.with_suffix(".webp"))
+            write_file(pictures[-1], encode_picture(draft.sheet, ".webp"))
         parts = [
             draft.introduction,
             markdown_table(draft.headings, draft.cells),

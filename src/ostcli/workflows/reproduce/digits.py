@@ -72,6 +72,13 @@ class Drawn:
         """As networks see them. Shape (K, n, C, 32, 32), range [-1, 1]."""
         return as_values(self.images)
 
+    def in_parts(self, num_runs: int) -> list["Drawn"]:
+        """Return so many runs at a time, all of them in order."""
+        parts = zip(
+            *(torch.split(each, num_runs) for each in (self.images, self.labels)), strict=True
+        )
+        return [Drawn(images, labels) for images, labels in parts]
+
 
 class DigitLab:
     """A direction with all that its experiments need, made when it is asked for.
@@ -251,7 +258,11 @@ class DigitLab:
             },
             build=lambda: Classifier(digits.colours, num_classes),
             train=lambda: train_classifier(
-                digits, num_classes=num_classes, steps=steps, seed=self.seed
+                digits,
+                num_classes=num_classes,
+                steps=steps,
+                seed=self.seed,
+                on_step=self.watch.of(name),
             ),
             on_event=self.watch.on_event,
         )

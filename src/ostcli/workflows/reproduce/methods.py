@@ -12,19 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from ostcli.config import OptimConfig
+from ostcli.events import OnStep
 from ostcli.method.networks import Networks
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
 from ostcli.paper.baselines.unit import Unit, UnitNetworks, UnitWeights
 from ostcli.paper.digits.controls import CONTROLS
 from ostcli.paper.digits.settings import ADAPT, ADAPT_STEPS, Ablation
-from ostcli.paper.digits.train import Budget, OnStep, train_many
+from ostcli.paper.digits.train import Budget, train_many
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.runs import PhaseOfRuns
 from ostcli.workflows.reproduce.book import Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 
-AT_ONCE = 50
-"""Runs that step together: more would cost each hardly less, and memory more."""
 UNADAPTED = "T_BB(x), unadapted"
 
 N = TypeVar("N", bound=nn.Module)
@@ -50,14 +49,16 @@ class DigitMethod(Protocol):
         """Train what all runs begin from."""
 
     def translate(
-        self, lab: DigitLab, drawn: Drawn, looks: Sequence[int] = ()
+        self, lab: DigitLab, drawn: Drawn, *, looks: Sequence[int], seed: int, on_step: OnStep
     ) -> Mapping[int, Tensor]:
-        """Translate the pictures of every run.
+        """Translate the pictures of some runs, which step together.
 
         Args:
             lab: the direction.
             drawn: the pictures.
             looks: steps of training after which to translate; the last one is always.
+            seed: of all chance in training.
+            on_step: told of each step.
 
         Returns:
             T_AB by step. Shape (K, n, C, 32, 32), range [-1, 1].
@@ -92,30 +93,23 @@ class Trained(Generic[N]):
         self.begin(lab)
 
     def translate(
-        self, lab: DigitLab, drawn: Drawn, looks: Sequence[int] = ()
+        self, lab: DigitLab, drawn: Drawn, *, looks: Sequence[int], seed: int, on_step: OnStep
     ) -> Mapping[int, Tensor]:
-        """Train the runs, so many at once, and translate; see `DigitMethod`."""
-        parts = torch.split(drawn.images, AT_ONCE)
-        steps, begin = lab.steps(self.steps), self.begin(lab).to(lab.device)
-        told = lab.watch.of(self.name, lab.precision)
-        made = [
-            train_many(
-                begin,
-                self.phase,
-                self.path,
-                images,
-                lab.b.train,
-                self.optim,
-                Budget(steps=steps),
-                augment=self.augment,
-                seed=lab.seed + 2 * index,
-                precision=lab.precision,
-                looks=looks,
-                on_step=_one_of(told, index, len(parts)),
-            )
-            for index, images in enumerate(parts)
-        ]
-        return {step: torch.cat([part[step] for part in made]) for step in made[0]}
+        """Train the runs, and translate; see `DigitMethod`."""
+        return train_many(
+            self.begin(lab).to(lab.device),
+            self.phase,
+            self.path,
+            drawn.images,
+            lab.b.train,
+            self.optim,
+            Budget(steps=lab.steps(self.steps)),
+            augment=self.augment,
+            seed=seed,
+            precision=lab.precision,
+            looks=looks,
+            on_step=on_step,
+        )
 
 
 @dataclass(frozen=True)
@@ -137,7 +131,10 @@ class Control:
         self,
         lab: DigitLab,
         drawn: Drawn,
-        looks: Sequence[int] = (),  # noqa: ARG002 - no training
+        *,
+        looks: Sequence[int],  # noqa: ARG002 - no training
+        seed: int,  # noqa: ARG002
+        on_step: OnStep,  # noqa: ARG002
     ) -> Mapping[int, Tensor]:
         """Translate; see `DigitMethod`."""
         made = CONTROLS[self.name](drawn.pictures.flatten(0, 1), lab.b.train.pictures)
@@ -212,11 +209,6 @@ def _baseline(
         path=networks.translate_ab,
         optim=ADAPT.optim,
     )
-
-
-def _one_of(told: OnStep, index: int, number: int) -> OnStep:
-    """Return what tells of the steps of one of several trainings that follow one another."""
-    return lambda step, num_steps: told(index * num_steps + step, number * num_steps)
 
 
 def _one_shot_path(networks: Networks, pictures: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from functools import partial
 
 import torch
 
-from ostcli.events import Note
+from ostcli.events import Note, OnStep
 from ostcli.paper.minimality import (
     NON_SEMANTIC,
     NUM_POINTS,
@@ -43,7 +43,7 @@ def minimality(watch: Watch, book: Book, request: Request) -> Table:
     if figures is None:
         watch.check()
         watch.on_event(Note(text=f"training {NUM_SEEDS} networks for each map"))
-        figures = row.keep(_run(steps, request.seed))
+        figures = row.keep(_run(steps, request.seed, watch.of(NAME)))
     return book.write(
         Draft(
             name=NAME,
@@ -56,8 +56,8 @@ def minimality(watch: Watch, book: Book, request: Request) -> Table:
     )
 
 
-def _run(steps: int, seed: int) -> Values:
-    found = run_minimality(num_seeds=NUM_SEEDS, steps=steps, seed=seed)
+def _run(steps: int, seed: int, on_step: OnStep) -> Values:
+    found = run_minimality(num_seeds=NUM_SEEDS, steps=steps, seed=seed, on_step=on_step)
     return {
         "fits": {
             network: {name: asdict(fit) for name, fit in fits.items()}

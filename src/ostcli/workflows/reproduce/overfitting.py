@@ -16,7 +16,7 @@ from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.methods import Trained, one_shot
 from ostcli.workflows.reproduce.request import Request
-from ostcli.workflows.reproduce.rows import cell, estimate, pieces, strip
+from ostcli.workflows.reproduce.rows import cell, estimate, pieces, strip, translate_in_parts
 
 NUM_LOOKS = 10
 """At the translations, after equal numbers of steps; one more before the first."""
@@ -90,7 +90,7 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
     """Follow one kind of runs: keep its figures by step, and a strip for each look."""
     lab.watch.check()
     lab.watch.on_event(Note(text=f"{lab.task.title}, overfitting: {row.name}"))
-    made = _method(ROWS[row.name]).translate(lab, drawn, looks)
+    made, _ = translate_in_parts(row, _method(ROWS[row.name]), lab, drawn, looks)
     for index, step in enumerate(looks):
         row.keep_picture(index, strip(made[step][:SHOWN, 0]))
     return row.keep(

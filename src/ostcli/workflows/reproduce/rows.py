@@ -1,14 +1,14 @@
 """A row of a table of digits: a method, what it came to, and a strip of its pictures."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ostcli.events import Note
+from ostcli.events import Note, OnStep
 from ostcli.images.sheet import contact_sheet
 from ostcli.images.tensors import tensor_to_image
 from ostcli.paper.digits.controls import in_colours
@@ -19,8 +19,12 @@ from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.methods import DigitMethod
 from ostcli.workflows.reproduce.request import Request
 
+AT_ONCE = 50
+"""Runs that step together: more would cost each hardly less, and memory more."""
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
+SECONDS = "seconds"
+"""What a part took."""
 TILE = 40
 """Pixels of each in a sheet …"""
 LABEL = 320
@@ -64,7 +68,7 @@ def make_rows(
             "runs": len(drawn.labels),
             "own": each.num_own,
         }
-        row = book.row(name, settings)
+        row = book.row(each.method.name, settings)
         found[name] = row.figures
         if found[name] is None and name in chosen:
             lab.watch.check()
@@ -76,19 +80,64 @@ def make_rows(
 
 
 def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> Values:
-    method.prepare(lab)  # Phase I is no part of a row's time.
-    began = time.monotonic()
-    looks = method.translate(lab, drawn)
-    seconds = time.monotonic() - began
-    last = max(looks)
-    row.keep_picture(0, strip(looks[last][:, 0]))
+    made, seconds = translate_in_parts(row, method, lab, drawn)
+    last = max(made)
+    row.keep_picture(0, strip(made[last][:, 0]))
     return row.keep(
         {
-            **asdict(lab.judge.score(looks[last], drawn.labels)),
+            **asdict(lab.judge.score(made[last], drawn.labels)),
             "steps": last,
             "seconds_each": seconds / len(drawn.labels),
         }
     )
+
+
+def translate_in_parts(
+    row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn, looks: Sequence[int] = ()
+) -> tuple[Mapping[int, Tensor], float]:
+    """Translate the pictures of every run, so many at once, past the parts that a row has already.
+
+    Args:
+        row: keeps what is done: a stop costs no more than a part.
+        method: translates.
+        lab: the direction.
+        drawn: the pictures.
+        looks: steps of training after which to translate; the last one is always.
+
+    Returns:
+        T_AB by step, shape (K, n, C, 32, 32), range [-1, 1]; and the seconds without phase I.
+    """
+    parts = dict(enumerate(drawn.in_parts(AT_ONCE)))
+    names = {index: f"{index + 1}-of-{len(parts)}" for index in parts}
+    known = {index: row.part(name) for index, name in names.items()}
+    done = {index: part for index, part in known.items() if part is not None}
+    missing = [index for index in parts if index not in done]
+    if missing:
+        method.prepare(lab)  # Phase I is no part of a row's time.
+    told = lab.watch.of(method.name, lab.precision)
+    for place, index in enumerate(missing):
+        began = time.monotonic()
+        made = method.translate(
+            lab,
+            parts[index],
+            looks=looks,
+            seed=lab.seed + 2 * index,
+            on_step=_one_of(told, place, len(missing)),
+        )
+        seconds = torch.tensor(time.monotonic() - began)
+        done[index] = {SECONDS: seconds, **{f"{step}": each for step, each in made.items()}}
+        row.keep_part(names[index], done[index])
+    every = [done[index] for index in parts]
+    steps = sorted(int(key) for key in every[0] if key != SECONDS)
+    return (
+        {step: torch.cat([part[f"{step}"] for part in every]) for step in steps},
+        sum(float(part[SECONDS]) for part in every),
+    )
+
+
+def _one_of(told: OnStep, index: int, number: int) -> OnStep:
+    """Return what tells of the steps of one of several trainings that follow one another."""
+    return lambda step, num_steps: told(index * num_steps + step, number * num_steps)
 
 
 def _sheet(strips: Mapping[str, Image.Image]) -> Image.Image:

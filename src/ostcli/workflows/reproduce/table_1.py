@@ -80,7 +80,7 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
                     for name, figures in found.items()
                 ],
             },
-            plot=partial(_plot, lab, found, published),
+            plot=partial(_plot, lab, found, published) if any(found.values()) else None,
             sheet=sheet,
         )
     )
@@ -128,9 +128,14 @@ def _plot(
     found: Mapping[str, Values | None],
     published: Mapping[str, float | None],
 ) -> bytes:
-    bars = [
-        Bar(name=name, value=estimate(figures["accuracy"]), published=published[name])
-        for name, figures in found.items()
-        if figures is not None
-    ]
-    return plot_bars(bars, title=f"Table 1, {lab.task.title}", axis="accuracy")
+    made = {name: figures for name, figures in found.items() if figures is not None}
+    panels = {
+        "accuracy": [
+            Bar(name=name, value=estimate(figures["accuracy"]), published=published[name])
+            for name, figures in made.items()
+        ],
+        "realism": [
+            Bar(name=name, value=estimate(figures["realism"])) for name, figures in made.items()
+        ],
+    }
+    return plot_bars(panels, title=f"Table 1, {lab.task.title}")

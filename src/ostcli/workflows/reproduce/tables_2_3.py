@@ -3,20 +3,22 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from PIL import Image
 
 from ostcli.errors import TrainingFailedError
 from ostcli.events import Note
-from ostcli.images.controls import Controls
-from ostcli.images.folder import spread
 from ostcli.images.sheet import contact_sheet
 from ostcli.paper.features import PerceptualNetwork
+from ostcli.paper.intervals import Estimate
 from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
-from ostcli.paper.scores import Measured, Scores, known_figures, measure, real_scores
-from ostcli.paper.tables import table_of_scores
+from ostcli.paper.plots import Bar, plot_bars
+from ostcli.paper.scores import FIGURES
+from ostcli.paper.tables import HEADINGS, table_of_estimates
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
+from ostcli.workflows.reproduce.measured import measure_methods
 from ostcli.workflows.reproduce.pictures import (
     PictureLab,
     PictureMethod,
@@ -25,11 +27,8 @@ from ostcli.workflows.reproduce.pictures import (
     unit,
 )
 from ostcli.workflows.reproduce.request import Request
-from ostcli.workflows.scoring import Perceptual
 from ostcli.workflows.translator import Translator
 
-MOST_OF_FOLDER = 240
-"""Pictures of B that results are held against, at even distances."""
 TILE = 128
 """Pixels of each picture in a sheet."""
 UNADAPTED = "unadapted"
@@ -40,12 +39,16 @@ METHODS: Sequence[PictureMethod[Any]] = (
 )
 PUBLISHED = {CONTENT: "content, published", STYLE: "style, published", STUDY: STUDY}
 """Headings of what the paper gives."""
+OURS = "OST, 1 of A"
+PLOTTED = ("content", "style", "domain", "error")
 CAUTION = (
     "Content, style, KID and P(B) are those of `ost evaluate`, of the network's own pixels; the "
     "published figures are by other layers and another normalisation, so only the order of the "
     "methods can be compared. One of A and a few: trained for each source, from phase I's "
     "networks; all of A: trained once, from random weights, for as many steps as phase I and "
-    "phase II have together. UNIT's latents are deterministic, as all others here."
+    "phase II have together. UNIT's latents are deterministic, as all others here. ± is the reach "
+    "of the 95 % interval over the sources, by the normal distribution; of the two figures of all "
+    "results together, style and KID, by the jackknife."
 )
 
 
@@ -77,16 +80,17 @@ def picture_table(
         if costs[method.name] is not None:
             made[method.name] = row.pictures
     lab.watch.on_event(Note(text=f"{lab.task.title}: measuring"))
-    scores, accuracy = _measured(lab, made, network)
-    figures = known_figures(list(scores.values()))
-    headings, cells = table_of_scores(scores, figures)
+    results = measure_methods(lab, made, network)
+    scores = results.scores
+    figures = [figure for figure in FIGURES if any(figure in row for row in scores.values())]
+    headings, cells = table_of_estimates(scores, figures)
     cells += [[name, *["not run"] * len(figures)] for name in costs if name not in scores]
-    published = lab.task.published
+    panels, published = _panels(scores), lab.task.published
     known = [key for key in PUBLISHED if any(key in each for each in published.values())]
     return book.write(
         Draft(
             name=f"{name}-{lab.task.key}",
-            introduction=f"# {lab.task.title}\n\n{_introduction(lab, accuracy)}\n\n{CAUTION}",
+            introduction=_introduction(lab, results.accuracy),
             headings=[*headings, *(PUBLISHED[key] for key in known), "steps", "GFLOP a step"],
             cells=[
                 [
@@ -96,21 +100,24 @@ def picture_table(
                 ]
                 for row in cells
             ],
+            remarks=results.comparisons(OURS),
             values={
                 "task": lab.task.key,
                 "settings": lab.settings,
-                "classifier_accuracy": accuracy,
+                "classifier_accuracy": results.accuracy,
                 "num_sources": len(lab.sources),
                 "rows": [
                     {
                         "name": each,
-                        "scores": asdict(scores[each]) if each in scores else None,
+                        "scores": _values_of(scores.get(each)),
+                        "of_pictures": [asdict(one) for one in results.of_each.get(each, ())],
                         "published": published.get(each),
                         "cost": costs.get(each),
                     }
                     for each in (*scores, *(other for other in costs if other not in scores))
                 ],
             },
+            plot=partial(plot_bars, panels, title=lab.task.title) if panels else None,
             sheet=_sheet(lab, made),
         )
     )
@@ -135,52 +142,29 @@ def _unadapted(lab: PictureLab) -> list[Image.Image]:
     return [translator.translate(source) for source in lab.sources]
 
 
-def _measured(
-    lab: PictureLab,
-    made: Mapping[str, Sequence[Image.Image]],
-    network: PerceptualNetwork | None,
-) -> tuple[Mapping[str, Scores], float | None]:
-    """Return the figures of every way of translating, and the accuracy of the classifier."""
-    folder = spread(lab.domains.train_b, MOST_OF_FOLDER)
-    controls = Controls(folder)
-    measured: dict[str, Measured] = {}
-    for index, source in enumerate(lab.sources):
-        lab.watch.check()
-        results = {**controls.results(source), **{name: each[index] for name, each in made.items()}}
-        truth = lab.truths[index] if lab.truths else None
-        of_source = network(source) if network else None
-        for name, result in results.items():
-            features = (of_source, network(result)) if network and of_source else None
-            row = measure(result, source, truth=truth, features=features)
-            measured.setdefault(name, Measured()).add(row)
-    if network is None:
-        return {name: each.scores(None, None)[0] for name, each in measured.items()}, None
-    seen = Perceptual(network=network)
-    seen.look_at(folder, lab.watch.should_stop)
-    for gathered, pictures in (
-        (seen.more_of_a, spread(lab.domains.train_a, MOST_OF_FOLDER)),
-        (seen.held_out, spread(lab.domains.test_b, MOST_OF_FOLDER)),
-    ):
-        for picture in pictures:
-            gathered.add(seen.digest(picture))
-    lab.watch.check()
-    classifier = seen.classifier(measured["identity"].seen, lab.watch.on_event)
-    scores = {name: each.scores(seen.folder, classifier)[0] for name, each in measured.items()}
-    scores["real"] = real_scores(seen.held_out, seen.folder, classifier)
-    return scores, classifier.accuracy if classifier else None
+def _values_of(scores: Mapping[str, Estimate] | None) -> Values | None:
+    return None if scores is None else {figure: asdict(each) for figure, each in scores.items()}
+
+
+def _panels(scores: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Sequence[Bar]]:
+    return {
+        HEADINGS[figure]: [Bar(name=name, value=row.get(figure)) for name, row in scores.items()]
+        for figure in PLOTTED
+        if any(figure in row for row in scores.values())
+    }
 
 
 def _introduction(lab: PictureLab, accuracy: float | None) -> str:
     one, two, domains = lab.one, lab.two, lab.domains
     sentences = [
-        f"{len(lab.sources)} pictures of A, {len(domains.train_b)} of B to train on, and "
-        f"{len(domains.train_a)} of A for the rows that have all of them. Networks of "
-        f"{one.network.width} channels (authors: 64) on crops of {one.view.size} pixels (256); "
+        f"# {lab.task.title}\n\n{len(lab.sources)} pictures of A, {len(domains.train_b)} of B to "
+        f"train on, and {len(domains.train_a)} of A for the rows that have all of them. Networks "
+        f"of {one.network.width} channels (authors: 64) on crops of {one.view.size} pixels (256); "
         f"phase I {one.steps:,} steps, phase II {two.steps:,} (authors: 80 for each picture of B)."
     ]
     if accuracy is not None:
         sentences.append(f"P(B) is by a classifier right on {accuracy:.0%} of unseen pictures.")
-    return " ".join(sentences)
+    return f"{' '.join(sentences)}\n\n{CAUTION}"
 
 
 def _figure(value: float | None) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ostcli.config import Precision
-from ostcli.events import OnEvent, StepDone, TrainingPlanned
-from ostcli.paper.digits.train import OnStep
+from ostcli.events import OnEvent, OnStep, StepDone, TrainingPlanned
 from ostcli.training.device import describe_device
 from ostcli.training.threads import governor_for
 
