@@ -111,7 +111,7 @@ def reproduce(
 ) -> None:
     """Make the paper's tables and figures again, with the published figures beside ours.
 
-    The same command goes on with a run that was stopped, row by row. Each table is written
+    The same command goes on with a run that was stopped. Each table is written
     as Markdown, CSV and JSON, and as a plot: `pip install 'ostcli[paper]'`.
     """
     with options.starting(nice=nice):

@@ -15,8 +15,32 @@ class Estimate:
     """A figure with the interval that holds the true one in 95 of 100 experiments."""
 
     value: float
-    low: float
-    high: float
+    low: float | None = None
+    high: float | None = None
+    """None where a single figure tells nothing of how far it can be trusted."""
+
+    def excludes(self, value: float) -> bool:
+        """Tell whether the interval is known and does not hold a value."""
+        return self.low is not None and self.high is not None and not self.low <= value <= self.high
+
+
+def student(freedom: int) -> float:
+    """Return the deviations of a mean of few figures that a 95 % interval reaches: for many 1.96.
+
+    Args:
+        freedom: figures less one, at least one.
+
+    Source: Abramowitz & Stegun 1964, 26.7.5; too short by 11 % for two figures, by less than 1 %
+    for more.
+    """
+    terms = (
+        1.0,
+        (Z**2 + 1) / 4,
+        (5 * Z**4 + 16 * Z**2 + 3) / 96,
+        (3 * Z**6 + 19 * Z**4 + 17 * Z**2 - 15) / 384,
+        (79 * Z**8 + 776 * Z**6 + 1482 * Z**4 - 1920 * Z**2 - 945) / 92160,
+    )
+    return Z * sum((term / freedom**power for power, term in enumerate(terms)), 0.0)
 
 
 def share(right: Sequence[bool]) -> Estimate:
@@ -27,13 +51,18 @@ def share(right: Sequence[bool]) -> Estimate:
 
     Source: Wilson 1927, the score interval.
     """
-    number = len(right)
-    value = sum(right) / number
-    centre = (value + Z * Z / (2 * number)) / (1 + Z * Z / number)
-    reach = (Z * sqrt(value * (1 - value) / number + Z * Z / (4 * number * number))) / (
-        1 + Z * Z / number
-    )
-    return Estimate(value, max(0.0, centre - reach), min(1.0, centre + reach))
+    return _wilson(sum(right) / len(right), len(right))
+
+
+def share_of_runs(right: Sequence[Sequence[bool]]) -> Estimate:
+    """Return `share` of runs that have several trials each: only runs are independent.
+
+    Args:
+        right: for each run, one for each trial; all have as many.
+    """
+    shares = [sum(run) / len(run) for run in right]
+    variance = stdev(shares) ** 2 / len(shares) if len(shares) > 1 else 0.0
+    return _of_runs(mean(shares), variance, right)
 
 
 def balanced_share(right: Sequence[bool], labels: Sequence[int]) -> Estimate:
@@ -67,7 +96,9 @@ def average(values: Sequence[float]) -> Estimate:
         values: at least one.
     """
     value = mean(values)
-    reach = Z * stdev(values) / sqrt(len(values)) if len(values) > 1 else 0.0
+    if len(values) == 1:
+        return Estimate(value)
+    reach = student(len(values) - 1) * stdev(values) / sqrt(len(values))
     return Estimate(value, value - reach, value + reach)
 
 
@@ -76,12 +107,16 @@ def jackknife(value: float, without: Sequence[float]) -> Estimate:
 
     Args:
         value: of all of them.
-        without: of all but one, for each of them in turn; at least two.
+        without: of all but one, for each of them in turn; fewer than two give no interval.
 
     Source: Efron & Stein 1981.
     """
-    number, centre = len(without), mean(without)
-    reach = Z * sqrt((number - 1) / number * sum((each - centre) ** 2 for each in without))
+    number = len(without)
+    if number < 2:
+        return Estimate(value)
+    centre = mean(without)
+    variance = (number - 1) / number * sum((each - centre) ** 2 for each in without)
+    reach = student(number - 1) * sqrt(variance)
     return Estimate(value, value - reach, value + reach)
 
 
@@ -117,6 +152,28 @@ def balanced_average(right: Sequence[Sequence[bool]], labels: Sequence[Sequence[
         for run, of_run in zip(right, labels, strict=True)
     ]
     number = len(parts)
-    spread = sqrt(number / (number - 1) * sum(part * part for part in parts)) if number > 1 else 0.0
-    value = mean(shares.values())
-    return Estimate(value, max(0.0, value - Z * spread), min(1.0, value + Z * spread))
+    variance = number / (number - 1) * sum(part * part for part in parts) if number > 1 else 0.0
+    return _of_runs(mean(shares.values()), variance, right)
+
+
+def _of_runs(value: float, variance: float, right: Sequence[Sequence[bool]]) -> Estimate:
+    """Return the interval of a share of runs, by the number of trials that know it as well.
+
+    Of a single run that is the number of its trials, which says nothing of another run.
+
+    Source: Korn & Graubard 1998; where runs come out alike, each counts as one trial.
+    """
+    num_trials = sum(len(run) for run in right)
+    if len(right) == 1:
+        return _wilson(value, num_trials)
+    number = min(num_trials, value * (1 - value) / variance) if variance > 0 else len(right)
+    return _wilson(value, number * (Z / student(len(right) - 1)) ** 2)
+
+
+def _wilson(value: float, number: float) -> Estimate:
+    """Return the interval of a share of so many independent trials."""
+    wider = 1 + Z * Z / number
+    centre = (value + Z * Z / (2 * number)) / wider
+    reach = Z * sqrt(value * (1 - value) / number + Z * Z / (4 * number * number)) / wider
+    low, high = max(0.0, centre - reach), min(1.0, centre + reach)
+    return Estimate(value, min(low, value), max(high, value))  # Which rounding may leave out.

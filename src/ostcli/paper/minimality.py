@@ -76,12 +76,9 @@ class Matching:
 class Minimality:
     """The figure: by network, "two units" and "wide"."""
 
-    num_seeds: int
     fits: Mapping[str, Mapping[str, Fit]]
     """By network and map."""
     matchings: Mapping[str, Matching]
-    places: Mapping[str, Tensor]
-    """Where the points of segment A come to on segment B after matching. Shape (S, P)."""
 
 
 def points_on(segment: Segment, t: Tensor) -> Tensor:
@@ -144,7 +141,6 @@ def run_minimality(
 
     fits: dict[str, dict[str, Fit]] = {}
     matchings: dict[str, Matching] = {}
-    places: dict[str, Tensor] = {}
     for name, units in shapes.items():
         fits[name] = {}
         for kind, of in maps.items():
@@ -158,9 +154,8 @@ def run_minimality(
         networks = _Networks(num_seeds, units, seed)
         _train(networks, partial(_energy_distance, points_b), points_a, steps, tell)
         made = networks(points_a).detach()
-        places[name] = _place(made)
-        matchings[name] = _judge(made, points_b, places[name], t, length)
-    return Minimality(num_seeds=num_seeds, fits=fits, matchings=matchings, places=places)
+        matchings[name] = _judge(made, points_b, t, length)
+    return Minimality(fits=fits, matchings=matchings)
 
 
 def _place(points: Tensor) -> Tensor:
@@ -209,8 +204,9 @@ def _distances(one: Tensor, other: Tensor) -> Tensor:
     return ((one[:, :, None] - other[:, None]).square().sum(3) + 1e-12).sqrt()
 
 
-def _judge(made: Tensor, target: Tensor, places: Tensor, t: Tensor, length: Tensor) -> Matching:
+def _judge(made: Tensor, target: Tensor, t: Tensor, length: Tensor) -> Matching:
     """Tell what the networks' maps are."""
+    places = _place(made)
     nearest = _distances(made, target.expand_as(made))
     apart = torch.maximum(nearest.amin(1).mean(1), nearest.amin(2).mean(1)) / length
     matched = apart < MATCHED

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, FAINT, OURS, PUBLISHED = "#1c1c1e", "#8e8e93", "#2f6fbb", "#c4572b"
+INK, OURS, PUBLISHED = "#1c1c1e", "#2f6fbb", "#c4572b"
 COLOURS = (OURS, "#e0a526", PUBLISHED, "#4f9d69", "#7b5ea7")
 """In the order of the talk's figure 3: blue for the method, yellow for UNIT, red for CycleGAN."""
 
@@ -173,7 +173,14 @@ def _saved(figure: "Figure") -> bytes:
 
 def _reaches(values: Sequence[Estimate]) -> list[list[float]]:
     """Return how far the intervals reach, below and above."""
+    ends = [(each.value, *_ends(each)) for each in values]
     return [
-        [max(0.0, value.value - value.low) for value in values],
-        [max(0.0, value.high - value.value) for value in values],
+        [max(0.0, value - low) for value, low, _ in ends],
+        [max(0.0, high - value) for value, _, high in ends],
     ]
+
+
+def _ends(estimate: Estimate) -> tuple[float, float]:
+    if estimate.low is None or estimate.high is None:
+        return estimate.value, estimate.value
+    return estimate.low, estimate.high

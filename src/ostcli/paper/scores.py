@@ -58,6 +58,8 @@ class Scores(PictureScores):
 
 OF_EACH = tuple(each.name for each in fields(PictureScores))
 """The figures that every picture has of its own."""
+OF_ALL = ("style", "kid")
+"""Those of all results together."""
 FIGURES = ("content", "style", "domain", "kid", "artefacts", "error", "detail", "within")
 """The columns of a table of scores, in order."""
 
@@ -193,21 +195,22 @@ def estimates(
     measured = Measured()
     for result in results:
         measured.add(result)
-    _, of_each = measured.scores(folder, classifier)
+    together, of_each = measured.scores(folder, classifier)
     found: dict[str, Estimate] = {}
     for name in OF_EACH:
         values = [value for row in of_each if (value := getattr(row, name)) is not None]
         if values:
             found[name] = average(values)
-    if folder is not None:
-        digests = [result.seen for result in results if result.seen]
-        without = [
-            figures_of(Gathered(digests[:index] + digests[index + 1 :]), folder)
-            for index in range(len(digests) if len(digests) > 1 else 0)
-        ]
-        for name, value in figures_of(measured.seen, folder).items():
-            others = [each[name] for each in without if name in each]
-            found[name] = jackknife(value, others) if others else Estimate(value, value, value)
+    digests = [result.seen for result in results if result.seen]
+    without = [
+        figures_of(Gathered(digests[:index] + digests[index + 1 :]), folder)
+        for index in range(len(digests))
+        if folder is not None and len(digests) > 1
+    ]
+    for name in OF_ALL:
+        value = getattr(together, name)
+        if value is not None:
+            found[name] = jackknife(value, [each[name] for each in without if name in each])
     return found, of_each
 
 

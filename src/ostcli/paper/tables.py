@@ -27,11 +27,8 @@ def table_of_scores(
         scores: a row for each way of translating, by its name.
         figures: the columns.
     """
-    rows = [
-        [name.replace("_", " "), *(_cell(getattr(row, figure)) for figure in figures)]
-        for name, row in scores.items()
-    ]
-    return ["", *(HEADINGS[figure] for figure in figures)], rows
+    cells = {name: [_cell(getattr(row, each)) for each in figures] for name, row in scores.items()}
+    return _table(cells, figures)
 
 
 def table_of_estimates(
@@ -43,17 +40,16 @@ def table_of_estimates(
         rows: the figures of each way of translating, by its name.
         figures: the columns.
     """
-    cells = [
-        [name.replace("_", " "), *(estimate_cell(row.get(figure)) for figure in figures)]
-        for name, row in rows.items()
-    ]
-    return ["", *(HEADINGS[figure] for figure in figures)], cells
+    cells = {name: [estimate_cell(row.get(each)) for each in figures] for name, row in rows.items()}
+    return _table(cells, figures)
 
 
 def estimate_cell(estimate: Estimate | None) -> str:
     """Return a figure with the reach of its interval, which is as far to either side."""
     if estimate is None:
         return "–"
+    if estimate.high is None:
+        return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} ± {estimate.high - estimate.value:.3f}"
 
 
@@ -62,6 +58,13 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     marks = ["---", *["--:"] * (len(headings) - 1)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (headings, marks, *rows)]
     return "\n".join(lines) + "\n"
+
+
+def _table(
+    cells: Mapping[str, Sequence[str]], figures: Sequence[str]
+) -> tuple[list[str], list[list[str]]]:
+    rows = [[name.replace("_", " "), *of_row] for name, of_row in cells.items()]
+    return ["", *(HEADINGS[figure] for figure in figures)], rows
 
 
 def _cell(figure: float | None) -> str:

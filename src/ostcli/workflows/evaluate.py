@@ -33,7 +33,7 @@ from ostcli.training.device import choose_device, prepare_arithmetic
 from ostcli.training.threads import using_threads
 from ostcli.workflows.adapt import settings_for
 from ostcli.workflows.batch import NoMemoryError, tell_of_each, want_of_memory_named
-from ostcli.workflows.scoring import Perceptual, Scoring
+from ostcli.workflows.scoring import MOST_OF_FOLDER, Perceptual, Scoring
 from ostcli.workflows.stored import Model
 from ostcli.workflows.ways import (
     SEEN,
@@ -43,9 +43,6 @@ from ostcli.workflows.ways import (
     made_already,
     seen,
 )
-
-MOST_OF_FOLDER = 240
-"""Pictures of a folder that results are held against, at even distances."""
 
 
 @dataclass(frozen=True, kw_only=True)

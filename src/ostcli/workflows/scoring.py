@@ -14,9 +14,19 @@ from ostcli.images.find import FoundPicture
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.paper.domain import DomainClassifier, train_classifier
 from ostcli.paper.features import PerceptualNetwork
-from ostcli.paper.scores import Digest, Gathered, Measured, PictureScores, Scores, measure
+from ostcli.paper.scores import (
+    Digest,
+    Gathered,
+    Measured,
+    Measurement,
+    PictureScores,
+    Scores,
+    measure,
+)
 from ostcli.workflows.ways import Made, Partners
 
+MOST_OF_FOLDER = 240
+"""Pictures of a folder that results are held against, at even distances."""
 MOST_SHOWN = 40
 """Sources on the sheet, the first ones: a WebP picture has at most 16,383 rows."""
 SHOWN = (
@@ -64,6 +74,28 @@ class Perceptual:
         return train_classifier(torch.cat(of_a), self.folder.summaries)
 
 
+def measure_all(
+    results: Made,
+    source: Image.Image,
+    truth: Image.Image | None,
+    network: PerceptualNetwork | None,
+) -> dict[str, Measurement]:
+    """Measure what several ways make of one source.
+
+    Args:
+        results: by the way that they were made, each of the source's size. RGB.
+        source: RGB.
+        truth: the true partner, if there is one.
+        network: for what needs features.
+    """
+    of_source = network(source) if network else None
+    rows = {}
+    for name, result in results.items():
+        features = (of_source, network(result)) if network and of_source else None
+        rows[name] = measure(result, source, truth=truth, features=features)
+    return rows
+
+
 class Scoring:
     """Measures every result of each source; keeps figures, and small pictures for a sheet.
 
@@ -106,15 +138,11 @@ class Scoring:
         truth = self._truths.of(found, source) if self._truths else None
         results = {**self._controls.results(source), **made}
         network = self._perceptual.network if self._perceptual else None
-        of_source = network(source) if network else None
-        rows = {}
-        for name, result in results.items():
-            features = (of_source, network(result)) if network and of_source else None
-            rows[name] = measure(result, source, truth=truth, features=features)
+        rows = measure_all(results, source, truth, network)
         for name, row in rows.items():
             self._measured.setdefault(name, Measured()).add(row)
-        if of_source:
-            self.sources.add(Digest.of(of_source))
+        if (of_source := rows["identity"].seen) is not None:
+            self.sources.add(of_source)
         self.names.append(str(found.path))
         self.finishes += [finish] if finish else []
         if len(self._shown) < MOST_SHOWN:

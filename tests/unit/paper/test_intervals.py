@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from ostcli.paper.intervals import average, balanced_average, balanced_share, jackknife, share
+from ostcli.paper.intervals import (
+    average,
+    balanced_average,
+    balanced_share,
+    difference,
+    jackknife,
+    share,
+    share_of_runs,
+    student,
+)
 
 
 def test_a_share_of_few_trials_is_known_badly():
@@ -57,8 +66,50 @@ def test_intervals_hold_the_true_share_about_as_often_as_they_say(true):
         assert np.mean([one.low <= true <= one.high for one in estimates]) >= 0.92
 
 
+def test_intervals_of_few_figures_hold_the_true_mean_as_often():
+    rng = np.random.default_rng(0)
+    for number in (3, 10):
+        drawn = [rng.normal(0.3, 0.1, number).tolist() for _ in range(1000)]
+        for estimates in (
+            [average(values) for values in drawn],
+            [difference(values, [0.0] * number) for values in drawn],
+        ):
+            held = np.mean([one.low <= 0.3 <= one.high for one in estimates])
+            assert 0.93 <= held <= 0.97
+
+
+def test_intervals_of_runs_hold_the_true_share_as_often():
+    rng = np.random.default_rng(0)
+    labels = [[index % 5 for index in range(10)]] * 8
+    held = []
+    for _ in range(500):
+        own = rng.beta(3, 7, 8)  # Each run's own chance; their mean is 0.3.
+        right = [(rng.random(10) < chance).tolist() for chance in own]
+        both = share_of_runs(right), balanced_average(right, labels)
+        held.append([one.low <= 0.3 <= one.high for one in both])
+    assert (np.mean(held, axis=0) >= 0.92).all()
+
+
+def test_quantiles_of_the_literature():
+    # Student 1908 in today's tables: 4.303, 2.262, 1.962 for 2, 9 and 1000 degrees of freedom.
+    assert student(2) == pytest.approx(4.303, rel=0.01)
+    assert student(9) == pytest.approx(2.262, abs=1e-3)
+    assert student(1000) == pytest.approx(1.962, abs=1e-3)
+
+
+def test_runs_that_all_come_out_alike_are_no_certainty():
+    every, single = share_of_runs([[True] * 50] * 4), share_of_runs([[True, False] * 50])
+
+    assert (every.value, every.high) == (1, pytest.approx(1))
+    assert every.low < 0.5
+    assert single.low < 0.5 < single.high
+
+
 def test_an_average_of_one_has_no_interval():
-    assert average([0.4]).low == average([0.4]).high == 0.4
+    assert average([0.4]).low is average([0.4]).high is None
+    assert jackknife(0.4, []).low is None
+    assert not average([0.4]).excludes(0)
+    assert average([0.4, 0.41]).excludes(0)
     assert average([0.4, 0.6]).low < 0.5 < average([0.4, 0.6]).high
 
 

@@ -6,8 +6,10 @@ import json
 import shutil
 import sys
 from dataclasses import replace
+from functools import partialmethod
 
 import pytest
+import torch
 from PIL import Image
 
 from ostcli.config import Precision
@@ -16,8 +18,10 @@ from ostcli.events import Collected, Note, StepDone, TrainingPlanned
 from ostcli.paper.digits import classify
 from ostcli.paper.digits.settings import FULL, TABLE_1, TWIN
 from ostcli.workflows.reproduce import digits as lab
-from ostcli.workflows.reproduce import reproduce
+from ostcli.workflows.reproduce import reproduce, watch
+from ostcli.workflows.reproduce.methods import Trained
 from ostcli.workflows.reproduce.request import Request
+from ostcli.workflows.reproduce.watch import Watch
 
 SHORT = 1e-4
 """A budget of one step for every training."""
@@ -169,7 +173,7 @@ def test_a_stop_keeps_what_is_done(request_):
 
 
 def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch):
-    monkeypatch.setattr(sys.modules["ostcli.workflows.reproduce.rows"], "AT_ONCE", 1)
+    monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
     [whole] = made("table1", replace(request_, runs=3, only=(FULL,))).tables
     shutil.rmtree(request_.out)
     request = replace(request_, runs=3, only=(FULL,))
@@ -186,7 +190,7 @@ def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch)
 
 
 def test_a_damaged_part_is_made_again(request_, monkeypatch):
-    monkeypatch.setattr(sys.modules["ostcli.workflows.reproduce.rows"], "AT_ONCE", 1)
+    monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
     request = replace(request_, only=(FULL,))
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
     made("table1", request, should_stop=after_one_run())
@@ -206,6 +210,58 @@ def test_a_stop_is_heard_while_a_classifier_learns(request_):
         on_event=told,
         should_stop=lambda: bool(told.of(Note)),
     )
+    assert stopped.stopped
+    assert not list(request_.out.rglob("row.json"))
+
+
+def test_a_row_whose_strip_is_gone_is_made_again(request_):
+    made("table1", replace(request_, only=(FULL,)))
+    [strip] = request_.out.rglob("00.png")
+    strip.unlink()
+    told = Collected()
+    made("table1", replace(request_, only=(FULL,)), on_event=told)
+
+    assert told.of(TrainingPlanned)
+    assert strip.is_file()
+
+
+def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
+    monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
+    request = replace(request_, only=("non-selective",), budget=10 / 600)
+    made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
+    steps = itertools.count(1)
+    stopped = made("overfitting", request, should_stop=lambda: next(steps) == 15)
+    assert stopped.stopped
+    assert len(list(request.out.rglob("part-*"))) == 1
+
+    [table] = made("overfitting", request).tables
+    course = table.draft.values["courses"]["non-selective"]
+    assert list(course) == [str(step) for step in range(11)]
+    assert all(len(at_step["of_runs"]) == 2 for at_step in course.values())
+
+
+def test_every_training_begins_with_all_threads(monkeypatch):
+    class Governor:
+        def step_took(self, seconds):
+            torch.set_num_threads(1)
+
+    monkeypatch.setattr(watch, "governor_for", lambda _: Governor())
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        on_step = Watch(torch.device("cpu"), Collected(), lambda: False).of("a training")
+        on_step(1, 2)
+        assert torch.get_num_threads() == 1
+        on_step(2, 2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_stop_is_heard_while_minimality_trains(request_):
+    steps = itertools.count(1)
+    stopped = made("minimality", request_, should_stop=lambda: next(steps) == 5)
+
     assert stopped.stopped
     assert not list(request_.out.rglob("row.json"))
 

@@ -12,7 +12,9 @@ from ostcli.config import Precision
 from ostcli.errors import InputError, TrainingFailedError
 from ostcli.events import Collected, Note, TrainingPlanned
 from ostcli.paper.pictures import settings
+from ostcli.paper.scores import PictureScores
 from ostcli.workflows.reproduce import reproduce
+from ostcli.workflows.reproduce.measured import Results
 from ostcli.workflows.reproduce.pictures import PictureMethod
 from ostcli.workflows.reproduce.request import Request
 
@@ -109,6 +111,45 @@ def test_a_stop_keeps_the_pictures_that_are_done(request_):
     again = Collected()
     made(request, on_event=again)
     assert len(again.of(TrainingPlanned)) == NUM_SOURCES - 1
+    assert not list(request.out.rglob("part-*"))
+
+
+def test_a_picture_that_is_damaged_is_made_again(request_):
+    request = replace(request_, only=("OST, 1 of A",))
+    [first] = made(request).tables
+    [picture] = request.out.rglob("01.png")
+    picture.write_bytes(b"nothing")
+    told = Collected()
+    [again] = made(request, on_event=told).tables
+
+    assert told.of(TrainingPlanned)
+    rows = [
+        {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+        for table in (first, again)
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_a_stop_is_heard_while_results_are_measured(request_):
+    told = Collected()
+
+    def is_measuring():
+        return any("measuring" in note.text for note in told.of(Note))
+
+    assert made(request_, on_event=told, should_stop=is_measuring).stopped
+
+
+def test_methods_are_compared_source_by_source():
+    ours = [PictureScores(content=0.1 * index, error=0.2) for index in range(5)]
+    theirs = [replace(one, content=one.content + 0.3) for one in ours]
+    results = Results(
+        scores={}, of_each={"ours": ours, "colour_match": theirs, "real": []}, accuracy=None
+    )
+
+    [sentence] = results.comparisons("ours")
+    assert sentence.startswith("ours less colour match, source by source: content ↓ -0.300 ± 0.000")
+    assert "error ↓ 0.000 ± 0.000" in sentence
+    assert replace(results, of_each={"ours": ours[:4]}).comparisons("ours") == []
 
 
 def test_a_training_that_fails_costs_its_row_alone(request_, monkeypatch):
@@ -120,6 +161,8 @@ def test_a_training_that_fails_costs_its_row_alone(request_, monkeypatch):
     [table] = made(replace(request_, only=("OST",)), on_event=told).tables
 
     assert any("no row OST, 1 of A: it failed" in note.text for note in told.of(Note))
+    cells = {row[0]: row[1] for row in table.draft.cells}
+    assert (cells["OST, 1 of A"], cells["UNIT, 1 of A"]) == ("failed", "not run")
     assert table.path.is_file()
 
 

@@ -1,6 +1,5 @@
 """What translated digits come to: accuracy, balanced accuracy, realism, each with its interval."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +8,13 @@ from torch import Tensor
 from ostcli.paper.digits.classify import Classifier
 from ostcli.paper.digits.controls import in_colours
 from ostcli.paper.digits.data import Digits
-from ostcli.paper.intervals import Estimate, average, balanced_average, balanced_share, share
+from ostcli.paper.intervals import (
+    Estimate,
+    balanced_average,
+    balanced_share,
+    share,
+    share_of_runs,
+)
 
 OF_B = 1
 """The class of B for a classifier of domains; A's is 0."""
@@ -29,11 +34,6 @@ class DigitScores:
     """The accuracy of each run: rows on the same pictures are compared run by run."""
     num_own: int
     """Pictures of A that a run has."""
-
-    @property
-    def num_runs(self) -> int:
-        """Trainings, or without any the pictures."""
-        return len(self.of_runs)
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,19 @@ class Judge:
         right = self.digits.guesses(pictures) == of_all
         real = self.domains.guesses(pictures) == OF_B
         return DigitScores(
-            accuracy=_estimate(right, num_own),
+            accuracy=_share(right.view(-1, num_own)),
             balanced=_balanced(right.view(-1, num_own), labels),
-            realism=_estimate(real, num_own),
+            realism=_share(real.view(-1, num_own)),
             of_runs=tuple(right.view(-1, num_own).float().mean(1).tolist()),
             num_own=num_own,
         )
+
+
+def _share(right: Tensor) -> Estimate:
+    """Return the share that came right of K runs of n pictures each. Shape (K, n)."""
+    if 1 in right.shape:
+        return share(right.flatten().tolist())
+    return share_of_runs(right.tolist())
 
 
 def _balanced(right: Tensor, labels: Tensor) -> Estimate:
@@ -84,14 +91,3 @@ def two_domains(domain_a: Digits, domain_b: Digits) -> Digits:
             torch.tensor([len(domain_a), len(domain_b)])
         ),
     )
-
-
-def _estimate(trials: Tensor, num_own: int) -> Estimate:
-    """Return the share that came right; of runs with several pictures only the runs count.
-
-    A single run has the interval of its pictures, which says nothing of another run.
-    """
-    if num_own in {1, len(trials)}:
-        return share(trials.tolist())
-    of_runs: Sequence[float] = trials.view(-1, num_own).float().mean(1).tolist()
-    return average(of_runs)

@@ -4,7 +4,6 @@ Legend: K runs, n pictures of A that a run has, N views in a step, C colours.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -36,7 +35,6 @@ def pretrain(
     *,
     steps: int,
     seed: int,
-    augment: bool = True,
     precision: Precision = Precision.FP32,
     device: torch.device = CPU,
     on_step: OnStep = ignore_steps,
@@ -48,7 +46,6 @@ def pretrain(
         layers: the architecture.
         steps: of batches of 64. Authors: 10,000.
         seed: of the weights and of all chance.
-        augment: whether half of the views are mirrored.
         precision: FP32 or BF16.
         device: to train on.
         on_step: told of each step.
@@ -64,22 +61,11 @@ def pretrain(
     schedule = _schedule(PRETRAIN_OPTIM, steps)
     for step in range(steps):
         chance = chance_of(seed + 1, step)
-        views = _drawn(folder.images, PRETRAIN_OPTIM.batch_size, augment, chance)
+        views = _drawn(folder.images, PRETRAIN_OPTIM.batch_size, augment=True, chance=chance)
         trainer.do_step({"b": views}, schedule.rate(step, 0.0))
         on_step(step + 1, steps)
     networks = trainer.networks_for_use()
     return networks.to(CPU).to(memory_format=torch.contiguous_format)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """How long each run lasts, and on how much at once."""
-
-    steps: int
-    views_of_b: int = 1
-    """Of the folder, in one step. Authors: 1."""
-    views_of_a: int = 1
-    """Of each run's own pictures, in one step."""
 
 
 def train_many(
@@ -89,8 +75,8 @@ def train_many(
     examples: Tensor,
     folder: Digits,
     optim: OptimConfig,
-    budget: Budget,
     *,
+    steps: int,
     augment: bool,
     seed: int,
     precision: Precision = Precision.FP32,
@@ -106,7 +92,7 @@ def train_many(
         examples: the pictures that a run has. Shape (K, n, C, 32, 32), uint8.
         folder: B's training pictures.
         optim: rates and decays.
-        budget: steps, and views in a step.
+        steps: of one view of each domain, as the authors' are.
         augment: whether half of the views are mirrored.
         seed: of all chance.
         precision: of convolutions, FP32 or BF16.
@@ -118,17 +104,17 @@ def train_many(
         the CPU.
     """
     runs = Runs(begin, phase, optim, len(examples), seed=seed, precision=precision)
-    schedule = _schedule(optim, budget.steps)
-    wanted = {*looks, budget.steps}
+    schedule = _schedule(optim, steps)
+    wanted = {*looks, steps}
     made = {0: _translated(runs, path, examples)} if 0 in wanted else {}
-    for step in range(budget.steps):
+    for step in range(steps):
         chance = chance_of(seed + 1, step)
-        x_b = _drawn(folder.images, budget.views_of_b, augment, chance)
-        x_a = _drawn_each(examples, budget.views_of_a, augment, chance)
+        x_b = _drawn(folder.images, 1, augment, chance)
+        x_a = _drawn_each(examples, augment, chance)
         runs.do_step({"a": x_a, "b": x_b}, schedule.rate(step, 0.0))
         if runs.step in wanted:
             made[runs.step] = _translated(runs, path, examples)
-        on_step(runs.step, budget.steps)
+        on_step(runs.step, steps)
     return made
 
 
@@ -148,10 +134,10 @@ def _drawn(images: Tensor, number: int, augment: bool, chance: torch.Generator) 
     return _mirrored(as_values(images[which]), chance) if augment else as_values(images[which])
 
 
-def _drawn_each(images: Tensor, number: int, augment: bool, chance: torch.Generator) -> Tensor:
-    """Draw views of each run's own pictures: P(x). Shape (K, N, C, 32, 32), range [-1, 1]."""
+def _drawn_each(images: Tensor, augment: bool, chance: torch.Generator) -> Tensor:
+    """Draw a view of each run's own pictures: P(x). Shape (K, 1, C, 32, 32), range [-1, 1]."""
     num_runs, num_own = images.shape[:2]
-    which = torch.randint(num_own, (num_runs, number), generator=chance)
+    which = torch.randint(num_own, (num_runs, 1), generator=chance)
     views = as_values(images[torch.arange(num_runs)[:, None], which])
     return _mirrored(views.flatten(0, 1), chance).view_as(views) if augment else views
 

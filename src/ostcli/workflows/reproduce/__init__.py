@@ -40,12 +40,12 @@ EXPERIMENTS = (*OF_DIGITS, *OF_PICTURES, "minimality")
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """A table that could not be made, for want of data."""
+    """A table that could not be made: there are no data, or phase I's training went wrong."""
 
     name: str
     reason: str
     hint: str
-    """How to get the data."""
+    """How to get the data, or what else to try."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ def reproduce(
 
     Raises:
         UsageError: there is no such experiment, task or device, or no scikit-learn for the weights.
-        InputError: no table could be made, for want of data.
+        InputError: no table could be made, for want of data, or as phase I went wrong.
         StoreError, ResourceError: a file cannot be written.
     """
     if unknown := [name for name in experiments if name not in EXPERIMENTS]:
@@ -112,10 +112,10 @@ def reproduce(
 
 
 def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceResult:
-    """Make tables, past those whose data are missing, until a stop is asked for.
+    """Make tables, past those that cannot be made, until a stop is asked for.
 
     Raises:
-        InputError: there are no data for any.
+        InputError: none can be made.
         ResourceError: out of memory.
     """
     tables: list[Table] = []

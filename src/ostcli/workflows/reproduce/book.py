@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ostcli.errors import DamagedError
+from ostcli.errors import DamagedError, PictureError
 from ostcli.images.encode import encode_picture
 from ostcli.images.read import read_picture
 from ostcli.paper.plots import can_plot
@@ -22,6 +22,8 @@ from ostcli.store.manifest import slug
 from ostcli.store.tensors import decode_tensors, encode_tensors
 
 Values = Mapping[str, Any]
+SECONDS = "seconds"
+"""What a part of a row took, among its tensors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class Row:
     """A row on the disk, or a place for it: other settings have another one.
 
     Args:
-        name: of the row in its table.
+        name: of what it is of.
         settings: all that its figures depend on, as JSON values.
         folder: where its figures and pictures are.
     """
@@ -108,14 +110,17 @@ class Row:
         write_file(self._picture(index), encode_picture(image, ".png"))
 
     def picture(self, index: int) -> Image.Image | None:
-        """Return one of its pictures; None if it is not there."""
+        """Return one of its pictures; None if it is not there, or damaged."""
         path = self._picture(index)
-        return read_picture(path).image if path.is_file() else None
+        try:
+            return read_picture(path).image if path.is_file() else None
+        except PictureError:
+            return None
 
-    @property
-    def pictures(self) -> list[Image.Image]:
-        """All of its pictures, in order."""
-        return [read_picture(path).image for path in sorted(self.folder.glob("*.png"))]
+    def pictures(self, number: int) -> list[Image.Image] | None:
+        """Return its pictures, in order; None unless all of so many are there."""
+        found = [picture for index in range(number) if (picture := self.picture(index))]
+        return found if len(found) == number else None
 
     @property
     def _path(self) -> Path:

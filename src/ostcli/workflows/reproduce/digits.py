@@ -22,7 +22,7 @@ from ostcli.paper.digits.settings import (
     PRETRAIN_STEPS,
     PRETRAIN_WEIGHTS,
 )
-from ostcli.paper.digits.train import pretrain
+from ostcli.paper.digits.train import CPU, pretrain
 from ostcli.workflows.reproduce.kept import digest_of, kept
 from ostcli.workflows.reproduce.watch import Watch
 
@@ -177,7 +177,7 @@ class DigitLab:
             "seed": self.seed,
             "budget": self.budget,
             "phase_one": self._phase_one,
-            "classifier": classify.SETTINGS,
+            "classifier": {**classify.SETTINGS, "steps": [classify.STEPS, DOMAIN_STEPS]},
             "precision": self.precision,
         }
 
@@ -262,7 +262,7 @@ class DigitLab:
                 num_classes=num_classes,
                 steps=steps,
                 seed=self.seed,
-                on_step=self.watch.of(name),
+                on_step=self.watch.of(name, device=CPU),
             ),
             on_event=self.watch.on_event,
         )

@@ -12,7 +12,7 @@ from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab
 from ostcli.workflows.reproduce.methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.request import Request
-from ostcli.workflows.reproduce.rows import Asked, cell, estimate, make_rows
+from ostcli.workflows.reproduce.rows import INTERVALS, Asked, cell, estimate, figures_of, make_rows
 
 NUMBERS = (1, 2, 5, 10, 50, 500)
 """Of pictures of A that a run has."""
@@ -25,10 +25,10 @@ VIEWS_OF_EACH = 3
 """Of a picture of A, on the average, where there are many: more steps then."""
 HEADINGS = ("pictures of A", "method", "runs", "accuracy", "balanced", "realism", "s each")
 CAUTION = (
-    "No run has a picture of another, so many pictures mean few runs; a single run has the "
-    "interval of its pictures, which says nothing of another run. Where there are many, the steps "
-    "are three for each. The paper gives no numbers, only curves: OST above both others at one "
-    "picture (0.23 in its Table 1), overtaken as A grows."
+    f"{INTERVALS} No run has a picture of another, so many pictures mean few runs; a single run "
+    "has the interval of its pictures, which says nothing of another run. Where there are many, "
+    "the steps are three for each. The paper gives no numbers, only curves: OST above both others"
+    " at one picture (0.23 in its Table 1), overtaken as A grows."
 )
 
 
@@ -40,7 +40,7 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
         row: Asked(method=replace(METHODS[name], steps=_steps(number)), num_own=number)
         for row, (number, name) in keys.items()
     }
-    by_row, _ = make_rows(lab, book, request, asked)
+    by_row = figures_of(make_rows(lab, book, request, asked))
     found = {keys[row]: figures for row, figures in by_row.items()}
     return book.write(
         Draft(
@@ -70,7 +70,7 @@ def _steps(number: int) -> int:
 def _cells(number: int, name: str, figures: Values | None) -> list[str]:
     if figures is None:
         return [str(number), name, "not run", *["–"] * 4]
-    scores = [cell(figures[score]) for score in ("accuracy", "balanced", "realism")]
+    scores = [cell(estimate(figures[score])) for score in ("accuracy", "balanced", "realism")]
     return [
         str(number),
         name,

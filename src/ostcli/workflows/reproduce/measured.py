@@ -9,13 +9,11 @@ from ostcli.images.controls import Controls
 from ostcli.images.folder import spread
 from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.intervals import Estimate, difference
-from ostcli.paper.scores import Gathered, Measurement, PictureScores, estimates, measure
+from ostcli.paper.scores import Gathered, Measurement, PictureScores, estimates
 from ostcli.paper.tables import HEADINGS, estimate_cell
 from ostcli.workflows.reproduce.pictures import PictureLab
-from ostcli.workflows.scoring import Perceptual
+from ostcli.workflows.scoring import MOST_OF_FOLDER, Perceptual, measure_all
 
-MOST_OF_FOLDER = 240
-"""Pictures of B that results are held against, at even distances."""
 COMPARED = ("content", "domain", "error", "detail")
 """Figures by which ways are compared source by source."""
 FEWEST_TOLD = 5
@@ -60,10 +58,7 @@ def measure_methods(
         lab.watch.check()
         results = {**controls.results(source), **{name: each[index] for name, each in made.items()}}
         truth = lab.truths[index] if lab.truths else None
-        of_source = network(source) if network else None
-        for name, result in results.items():
-            features = (of_source, network(result)) if network and of_source else None
-            row = measure(result, source, truth=truth, features=features)
+        for name, row in measure_all(results, source, truth, network).items():
             measurements.setdefault(name, []).append(row)
     held_against, classifier = None, None
     if network is not None:
@@ -71,12 +66,13 @@ def measure_methods(
         seen.look_at(folder, lab.watch.should_stop)
         lab.watch.check()
         for picture in spread(lab.domains.train_a, MOST_OF_FOLDER):
+            lab.watch.check()
             seen.more_of_a.add(seen.digest(picture))
         sources = Gathered(result.seen for result in measurements["identity"] if result.seen)
         classifier, held_against = seen.classifier(sources, lab.watch.on_event), seen.folder
         measurements[REAL] = [
             Measurement({}, seen.digest(picture))
-            for picture in spread(lab.domains.test_b, MOST_OF_FOLDER)
+            for picture in spread(lab.domains.test_b, len(lab.sources))
         ]
         lab.watch.check()
     found = {name: estimates(each, held_against, classifier) for name, each in measurements.items()}

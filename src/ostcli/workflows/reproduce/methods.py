@@ -18,12 +18,14 @@ from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGan
 from ostcli.paper.baselines.unit import Unit, UnitNetworks, UnitWeights
 from ostcli.paper.digits.controls import CONTROLS
 from ostcli.paper.digits.settings import ADAPT, ADAPT_STEPS, Ablation
-from ostcli.paper.digits.train import Budget, train_many
+from ostcli.paper.digits.train import train_many
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.runs import PhaseOfRuns
 from ostcli.workflows.reproduce.book import Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 
+AT_ONCE = 50
+"""Runs that step together: more would cost each hardly less, and memory more."""
 UNADAPTED = "T_BB(x), unadapted"
 
 N = TypeVar("N", bound=nn.Module)
@@ -40,6 +42,10 @@ class DigitMethod(Protocol):
     @property
     def published(self) -> tuple[float, float] | None:
         """Accuracy of MNIST → SVHN and of SVHN → MNIST in the paper; None for a row of ours."""
+
+    @property
+    def at_once(self) -> int | None:
+        """Runs that go together, a part of a row; None for all of them."""
 
     @property
     def settings(self) -> Values:
@@ -81,12 +87,18 @@ class Trained(Generic[N]):
     augment: bool = True
     steps: int = ADAPT_STEPS
     """At the budget of 1."""
+    at_once: int = AT_ONCE
     published: tuple[float, float] | None = None
 
     @property
     def settings(self) -> Values:
         """All that its results depend on besides the data."""
-        return {**self.of_kind, "optim": self.optim.to_json(), "steps": self.steps}
+        return {
+            **self.of_kind,
+            "optim": self.optim.to_json(),
+            "steps": self.steps,
+            "at_once": self.at_once,
+        }
 
     def prepare(self, lab: DigitLab) -> None:
         """Train what all runs begin from; see `DigitMethod`."""
@@ -103,7 +115,7 @@ class Trained(Generic[N]):
             drawn.images,
             lab.b.train,
             self.optim,
-            Budget(steps=lab.steps(self.steps)),
+            steps=lab.steps(self.steps),
             augment=self.augment,
             seed=seed,
             precision=lab.precision,
@@ -118,6 +130,7 @@ class Control:
 
     name: str
     published = None
+    at_once = None
 
     @property
     def settings(self) -> Values:

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 
 from ostcli.events import Note, OnStep
+from ostcli.paper.digits.train import CPU
 from ostcli.paper.minimality import (
     NON_SEMANTIC,
     NUM_POINTS,
@@ -25,12 +26,13 @@ NUM_SEEDS = 100
 NAME = "minimality"
 HEADINGS = ("network", "asked for", "seeds that do it", "least error")
 INTRODUCTION = (
-    "# Minimality\n\nTwo line segments in the plane. Countless maps take the uniform distribution "
-    "on the first to that on the second; two of them keep what is next to what. By the paper, a "
-    "network h(x) = σ(Wx + b) with two leaky-ReLU units can be those two and no other. Networks of "
-    "that size, and wide ones, are asked for each map point by point, and then only to match the "
-    "distributions. Errors are mean distances in units of the second segment's length; below 0.02 "
-    "a map counts as expressed."
+    "# Minimality\n\n"
+    "Two line segments in the plane. Countless maps take the uniform distribution on the first to"
+    " that on the second; two of them keep what is next to what. By the paper, a network h(x) = "
+    f"σ(Wx + b) with two leaky-ReLU units can be those two and no other. {NUM_SEEDS} networks of "
+    "that size, and as many wide ones, are asked for each map point by point, and then only to "
+    "match the distributions. Errors are mean distances in units of the second segment's length; "
+    "below 0.02 a map counts as expressed."
 )
 
 
@@ -43,7 +45,7 @@ def minimality(watch: Watch, book: Book, request: Request) -> Table:
     if figures is None:
         watch.check()
         watch.on_event(Note(text=f"training {NUM_SEEDS} networks for each map"))
-        figures = row.keep(_run(steps, request.seed, watch.of(NAME)))
+        figures = row.keep(_run(steps, request.seed, watch.of(NAME, device=CPU)))
     return book.write(
         Draft(
             name=NAME,

@@ -16,7 +16,14 @@ from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.methods import Trained, one_shot
 from ostcli.workflows.reproduce.request import Request
-from ostcli.workflows.reproduce.rows import cell, estimate, pieces, strip, translate_in_parts
+from ostcli.workflows.reproduce.rows import (
+    INTERVALS,
+    cell,
+    estimate,
+    pieces,
+    strip,
+    translate_in_parts,
+)
 
 NUM_LOOKS = 10
 """At the translations, after equal numbers of steps; one more before the first."""
@@ -50,9 +57,9 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
         )
         for name, of_table in ROWS.items()
     }
-    chosen = request.chosen(rows)
+    chosen = request.chosen(rows, lab.task.title, lab.watch.on_event)
     courses = {
-        name: row.figures or (_make(row, looks, lab, drawn) if name in chosen else None)
+        name: _kept(row, looks) or (_make(row, looks, lab, drawn) if name in chosen else None)
         for name, row in rows.items()
     }
     return book.write(
@@ -62,7 +69,7 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 f"# Overfitting, {lab.task.title}\n\n{lab.introduction}\n\nThe same "
                 f"{len(drawn.labels)} pictures of A as training goes on for {LENGTH} times as "
                 "long, where their losses change A's own layers alone, and where they change "
-                "every layer."
+                f"every layer. {INTERVALS} All steps are of the same runs."
             ),
             headings=HEADINGS,
             cells=[
@@ -76,7 +83,9 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 "courses": courses,
             },
             plot=partial(_plot, lab, courses) if any(courses.values()) else None,
-            sheet=_sheet(drawn, looks, [row for name, row in rows.items() if courses[name]]),
+            sheet=_sheet(drawn, looks, [row for name, row in rows.items() if courses[name]])
+            if any(courses.values())
+            else None,
         )
     )
 
@@ -84,6 +93,11 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
 def _method(row: str) -> Trained[Networks]:
     [ablation] = (each for each in TABLE_1 if each.name == row)
     return one_shot(ablation, steps=LENGTH * ADAPT_STEPS)
+
+
+def _kept(row: Row, looks: Sequence[int]) -> Values | None:
+    """Return what is on the disk of a kind; None unless all of it is."""
+    return row.figures if row.pictures(len(looks)) else None
 
 
 def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values:
@@ -104,13 +118,15 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
 def _at(course: Values | None, step: int) -> list[str]:
     if course is None:
         return ["not run", "–"]
-    return [cell(course[str(step)][figure]) for figure in ("accuracy", "realism")]
+    return [cell(estimate(course[str(step)][figure])) for figure in ("accuracy", "realism")]
 
 
 def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Image:
     """Return a row of looks for each digit and kind."""
     examples = pieces(strip(drawn.pictures[:SHOWN, 0]))
-    by_kind = {row.name: [pieces(at_look) for at_look in row.pictures] for row in rows}
+    by_kind = {
+        row.name: [pieces(at_look) for at_look in row.pictures(len(looks)) or ()] for row in rows
+    }
     shown = {
         (index, name): [example, *(at_look[index] for at_look in course)]
         for index, example in enumerate(examples)

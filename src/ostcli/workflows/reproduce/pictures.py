@@ -2,9 +2,11 @@
 
 import copy
 import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from statistics import fmean
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -35,7 +37,7 @@ from ostcli.training.loop import Hooks, Training, run
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
 from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
-from ostcli.workflows.reproduce.book import Row, Values
+from ostcli.workflows.reproduce.book import SECONDS, Row, Values
 from ostcli.workflows.reproduce.kept import kept
 from ostcli.workflows.reproduce.watch import Watch
 from ostcli.workflows.translator import Translator
@@ -216,21 +218,28 @@ class PictureMethod(Generic[N]):
             config = replace(lab.two, steps=lab.one.steps + lab.two.steps)
         every = range(len(lab.sources))
         trainings = [every] if self.how_many == ALL else [[index] for index in every]
-        cost = {
-            "steps": config.steps,
-            "trainings": len(trainings),
-            "giga_flop_per_step": self._giga_flop(lab, config),
-        }
-        for of_one in trainings:
-            if all(row.picture(index) for index in of_one):
+        seconds = []
+        for place, of_one in enumerate(trainings):
+            name = f"{place + 1}-of-{len(trainings)}"
+            part = row.part(name)
+            if part is not None and all(row.picture(index) for index in of_one):
+                seconds.append(float(part[SECONDS]))
                 continue
+            began = time.monotonic()
             views = self._views(lab, of_one[0])
             trainer = lab.train(self.name, self.begin(lab), self.phase(lab), config, views)
             networks, path = self.translating(trainer.networks_for_use())
             translator = Translator(networks, path, config.view)
             for index in of_one:
                 row.keep_picture(index, translator.translate(lab.sources[index]))
-        return cost
+            seconds.append(time.monotonic() - began)
+            row.keep_part(name, {SECONDS: torch.tensor(seconds[-1])})
+        return {
+            "steps": config.steps,
+            "trainings": len(trainings),
+            "giga_flop_per_step": self._giga_flop(lab, config),
+            "seconds_each": fmean(seconds),
+        }
 
     def _views(self, lab: PictureLab, index: int) -> Mapping[str, Views]:
         """Return the views of the training for a source."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ostcli.config import FeatureNetwork, Preset
 from ostcli.errors import UsageError
+from ostcli.events import Note, OnEvent
 
 MOST_SEED = 2**62
 """Room for the seeds that are reckoned from it."""
@@ -41,13 +42,20 @@ class Request:
         if not 0 <= self.seed < MOST_SEED:
             raise UsageError(f"seed {self.seed} is too large", hint="use one below 2**62")
 
-    def chosen(self, names: Iterable[str]) -> set[str]:
+    def chosen(self, names: Iterable[str], title: str, on_event: OnEvent) -> set[str]:
         """Return which of some rows are asked for; a whole name is that row alone.
 
         Args:
             names: of all rows of a table.
+            title: of the table.
+            on_event: told where it has no such row.
         """
-        every = list(names)
+        chosen = self._chosen(list(names))
+        if not chosen:
+            on_event(Note(text=f"{title} has no such row", warning=True))
+        return chosen
+
+    def _chosen(self, every: Sequence[str]) -> set[str]:
         if not self.only:
             return set(every)
         folded = {name.casefold(): name for name in every}

@@ -14,17 +14,19 @@ from ostcli.images.tensors import tensor_to_image
 from ostcli.paper.digits.controls import in_colours
 from ostcli.paper.digits.layers import SIDE
 from ostcli.paper.intervals import Estimate
-from ostcli.workflows.reproduce.book import Book, Row, Values
+from ostcli.workflows.reproduce.book import SECONDS, Book, Row, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
-from ostcli.workflows.reproduce.methods import DigitMethod
+from ostcli.workflows.reproduce.methods import AT_ONCE, DigitMethod
 from ostcli.workflows.reproduce.request import Request
 
-AT_ONCE = 50
-"""Runs that step together: more would cost each hardly less, and memory more."""
+INTERVALS = (
+    "Beside each figure is its 95 % interval over runs, as if these had nothing in common; but "
+    f"phase I was trained once, and {AT_ONCE} runs each have the same pictures of B at the same "
+    "steps."
+)
+"""What is said of every table of digits."""
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
-SECONDS = "seconds"
-"""What a part took."""
 TILE = 40
 """Pixels of each in a sheet …"""
 LABEL = 320
@@ -40,9 +42,18 @@ class Asked:
     """Pictures of A that each run has."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A row of a table of digits."""
+
+    figures: Values
+    strip: Image.Image
+    """Its first pictures, side by side."""
+
+
 def make_rows(
     lab: DigitLab, book: Book, request: Request, asked: Mapping[str, Asked]
-) -> tuple[Mapping[str, Values | None], Image.Image]:
+) -> Mapping[str, Made | None]:
     """Make the rows of a table, or find those that were made before.
 
     Args:
@@ -52,14 +63,10 @@ def make_rows(
         asked: the rows of the table, by their names.
 
     Returns:
-        The figures of each, None where it is not asked for and was not made before; and a sheet
-        of the pictures.
+        Each of them, None where it is not asked for and was not made before.
     """
-    chosen = request.chosen(asked)
-    if not chosen:
-        lab.watch.on_event(Note(text=f"{lab.task.title} has no such row", warning=True))
-    found: dict[str, Values | None] = {}
-    strips = {f"x, {lab.a.name}": strip(lab.drawn(request.runs).pictures[:, 0])}
+    chosen = request.chosen(asked, lab.task.title, lab.watch.on_event)
+    found: dict[str, Made | None] = {}
     for name, each in asked.items():
         drawn = lab.drawn(request.runs, each.num_own)
         settings = {
@@ -69,27 +76,50 @@ def make_rows(
             "own": each.num_own,
         }
         row = book.row(each.method.name, settings)
-        found[name] = row.figures
+        found[name] = _kept(row)
         if found[name] is None and name in chosen:
             lab.watch.check()
             lab.watch.on_event(Note(text=f"{lab.task.title}, row: {name}"))
             found[name] = _make(row, each.method, lab, drawn)
-        if found[name] is not None:
-            strips[name] = row.pictures[0]
-    return found, _sheet(strips)
+    return found
 
 
-def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> Values:
+def figures_of(rows: Mapping[str, Made | None]) -> Mapping[str, Values | None]:
+    """Return the figures of rows by their names."""
+    return {name: row.figures if row else None for name, row in rows.items()}
+
+
+def sheet_of(lab: DigitLab, request: Request, rows: Mapping[str, Made | None]) -> Image.Image:
+    """Return the strips of rows of one picture each below the pictures of A that they are of."""
+    strips = {f"x, {lab.a.name}": strip(lab.drawn(request.runs).pictures[:, 0])}
+    strips |= {name: row.strip for name, row in rows.items() if row}
+    pictures = [pieces(image) for image in strips.values()]
+    return contact_sheet(
+        pictures,
+        columns=[""] * len(pictures[0]),
+        row_labels=list(strips),
+        tile=TILE,
+        widest_label=LABEL,
+    )
+
+
+def _kept(row: Row) -> Made | None:
+    """Return what is on the disk of a row; None unless all of it is."""
+    figures, image = row.figures, row.picture(0)
+    return Made(figures=figures, strip=image) if figures and image else None
+
+
+def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> Made:
     made, seconds = translate_in_parts(row, method, lab, drawn)
     last = max(made)
-    row.keep_picture(0, strip(made[last][:, 0]))
-    return row.keep(
-        {
-            **asdict(lab.judge.score(made[last], drawn.labels)),
-            "steps": last,
-            "seconds_each": seconds / len(drawn.labels),
-        }
-    )
+    image = strip(made[last][:, 0])
+    row.keep_picture(0, image)
+    figures = {
+        **asdict(lab.judge.score(made[last], drawn.labels)),
+        "steps": last,
+        "seconds_each": seconds / len(drawn.labels),
+    }
+    return Made(figures=row.keep(figures), strip=image)
 
 
 def translate_in_parts(
@@ -107,7 +137,7 @@ def translate_in_parts(
     Returns:
         T_AB by step, shape (K, n, C, 32, 32), range [-1, 1]; and the seconds without phase I.
     """
-    parts = dict(enumerate(drawn.in_parts(AT_ONCE)))
+    parts = dict(enumerate(drawn.in_parts(method.at_once or len(drawn.labels))))
     names = {index: f"{index + 1}-of-{len(parts)}" for index in parts}
     known = {index: row.part(name) for index, name in names.items()}
     done = {index: part for index, part in known.items() if part is not None}
@@ -140,18 +170,6 @@ def _one_of(told: OnStep, index: int, number: int) -> OnStep:
     return lambda step, num_steps: told(index * num_steps + step, number * num_steps)
 
 
-def _sheet(strips: Mapping[str, Image.Image]) -> Image.Image:
-    """Return the strips of rows below the pictures of A that they are of."""
-    rows = [pieces(image) for image in strips.values()]
-    return contact_sheet(
-        rows,
-        columns=[""] * len(rows[0]),
-        row_labels=list(strips),
-        tile=TILE,
-        widest_label=LABEL,
-    )
-
-
 def strip(pictures: Tensor) -> Image.Image:
     """Return the first pictures of some, side by side.
 
@@ -161,16 +179,16 @@ def strip(pictures: Tensor) -> Image.Image:
     return tensor_to_image(torch.cat(list(in_colours(pictures[:SHOWN], 3)), dim=-1))
 
 
-def estimate(values: Mapping[str, float]) -> Estimate:
+def estimate(values: Mapping[str, float | None]) -> Estimate:
     """Return an estimate of a row on the disk."""
-    return Estimate(**values)
+    return Estimate(**values)  # type: ignore[arg-type]  # A value is never None.
 
 
-def cell(values: Mapping[str, float] | None) -> str:
+def cell(figure: Estimate) -> str:
     """Return an estimate with its interval, for people."""
-    if values is None:
-        return "–"
-    return "{value:.3f} [{low:.2f}, {high:.2f}]".format(**values)
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.3f}"
+    return f"{figure.value:.3f} [{figure.low:.2f}, {figure.high:.2f}]"
 
 
 def pieces(strips: Image.Image) -> list[Image.Image]:

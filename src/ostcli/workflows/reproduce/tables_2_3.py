@@ -1,6 +1,5 @@
 """Tables 2 and 3: styles and drawings, every method by one definition and on one budget."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -39,16 +38,20 @@ METHODS: Sequence[PictureMethod[Any]] = (
 )
 PUBLISHED = {CONTENT: "content, published", STYLE: "style, published", STUDY: STUDY}
 """Headings of what the paper gives."""
+OF_COST = ("steps", "GFLOP a step", "s a training")
 OURS = "OST, 1 of A"
 PLOTTED = ("content", "style", "domain", "error")
 CAUTION = (
     "Content, style, KID and P(B) are those of `ost evaluate`, of the network's own pixels; the "
     "published figures are by other layers and another normalisation, so only the order of the "
-    "methods can be compared. One of A and a few: trained for each source, from phase I's "
-    "networks; all of A: trained once, from random weights, for as many steps as phase I and "
-    "phase II have together. UNIT's latents are deterministic, as all others here. ± is the reach "
-    "of the 95 % interval over the sources, by the normal distribution; of the two figures of all "
-    "results together, style and KID, by the jackknife."
+    "methods can be compared. Style falls with the number of pictures that it is of, which is "
+    "that of the sources in every row, real pictures of B included. One of A and a few: trained "
+    "for each source, from phase I's networks; all of A: trained once, from random weights, for "
+    "as many steps as phase I and phase II have together. UNIT's latents are deterministic, as "
+    "all others here. ± is the reach of the 95 % interval over the pictures of a row, of style "
+    "and KID by the jackknife, as if they had nothing in common; but phase I was trained once, "
+    "what has all of A too, and the trainings for single sources see the same views of B. Of "
+    "twenty comparisons below one is wrong, on the average."
 )
 
 
@@ -68,30 +71,33 @@ def picture_table(
         request: which rows.
         network: for the figures that need features; there are none without it.
     """
-    chosen = request.chosen(method.name for method in METHODS)
-    if not chosen:
-        lab.watch.on_event(Note(text=f"{lab.task.title} has no such row", warning=True))
-    made, costs = {UNADAPTED: _unadapted(lab)}, {}
+    names = [method.name for method in METHODS]
+    chosen = request.chosen(names, lab.task.title, lab.watch.on_event)
+    made, costs, failed = {UNADAPTED: _unadapted(lab)}, {}, set()
     for method in METHODS:
         row = book.row(method.name, {**lab.settings, **method.settings})
-        costs[method.name] = row.figures or (
-            _make(row, method, lab) if method.name in chosen else None
-        )
-        if costs[method.name] is not None:
-            made[method.name] = row.pictures
+        pictures = row.pictures(len(lab.sources))
+        if (row.figures is None or pictures is None) and method.name in chosen:
+            pictures = _make(row, method, lab)
+            failed |= set() if pictures else {method.name}
+        if row.figures and pictures:
+            made[method.name], costs[method.name] = pictures, row.figures
     lab.watch.on_event(Note(text=f"{lab.task.title}: measuring"))
     results = measure_methods(lab, made, network)
     scores = results.scores
     figures = [figure for figure in FIGURES if any(figure in row for row in scores.values())]
     headings, cells = table_of_estimates(scores, figures)
-    cells += [[name, *["not run"] * len(figures)] for name in costs if name not in scores]
+    not_made = [name for name in names if name not in made]
+    cells += [
+        [name, *["failed" if name in failed else "not run"] * len(figures)] for name in not_made
+    ]
     panels, published = _panels(scores), lab.task.published
     known = [key for key in PUBLISHED if any(key in each for each in published.values())]
     return book.write(
         Draft(
             name=f"{name}-{lab.task.key}",
             introduction=_introduction(lab, results.accuracy),
-            headings=[*headings, *(PUBLISHED[key] for key in known), "steps", "GFLOP a step"],
+            headings=[*headings, *(PUBLISHED[key] for key in known), *OF_COST],
             cells=[
                 [
                     *row,
@@ -114,7 +120,7 @@ def picture_table(
                         "published": published.get(each),
                         "cost": costs.get(each),
                     }
-                    for each in (*scores, *(other for other in costs if other not in scores))
+                    for each in (*scores, *not_made)
                 ],
             },
             plot=partial(plot_bars, panels, title=lab.task.title) if panels else None,
@@ -123,17 +129,16 @@ def picture_table(
     )
 
 
-def _make(row: Row, method: PictureMethod[Any], lab: PictureLab) -> Values | None:
-    """Make a row and return what it cost; None if its training went wrong."""
+def _make(row: Row, method: PictureMethod[Any], lab: PictureLab) -> list[Image.Image] | None:
+    """Make a row and return its pictures; None if its training went wrong."""
     lab.watch.check()
     lab.watch.on_event(Note(text=f"{lab.task.title}, row: {method.name}"))
-    began = time.monotonic()
     try:
-        cost = method.translate(lab, row)
+        row.keep(method.translate(lab, row))
     except TrainingFailedError as error:
         lab.watch.on_event(Note(text=f"no row {method.name}: {error.message}", warning=True))
         return None
-    return row.keep({**cost, "seconds": time.monotonic() - began})
+    return row.pictures(len(lab.sources))
 
 
 def _unadapted(lab: PictureLab) -> list[Image.Image]:
@@ -173,9 +178,10 @@ def _figure(value: float | None) -> str:
 
 def _cost(cost: Values | None) -> list[str]:
     if cost is None:
-        return ["–", "–"]
+        return ["–"] * len(OF_COST)
     times = f"{cost['trainings']} × " if cost["trainings"] > 1 else ""
-    return [f"{times}{cost['steps']:,}", f"{cost['giga_flop_per_step']:.0f}"]
+    steps = f"{times}{cost['steps']:,}"
+    return [steps, f"{cost['giga_flop_per_step']:.0f}", f"{cost['seconds_each']:.2g}"]
 
 
 def _sheet(lab: PictureLab, made: Mapping[str, Sequence[Image.Image]]) -> Image.Image:

@@ -42,15 +42,23 @@ class Watch:
         if self.should_stop():
             raise StoppedError
 
-    def of(self, name: str, precision: Precision = Precision.FP32) -> OnStep:
+    def of(
+        self,
+        name: str,
+        precision: Precision = Precision.FP32,
+        *,
+        device: torch.device | None = None,
+    ) -> OnStep:
         """Return what is to be told of each step of one training; it governs the threads, too.
 
         Args:
             name: of the training.
             precision: it runs in.
+            device: it runs on, if not on that of the others.
         """
+        device = device or self.device
         began = last = time.monotonic()
-        governor = governor_for(self.device)
+        num_threads, governor = torch.get_num_threads(), governor_for(device)
 
         def on_step(step: int, num_steps: int) -> None:
             nonlocal last
@@ -58,12 +66,14 @@ class Watch:
             now = time.monotonic()
             if governor is not None:
                 governor.step_took(now - last)
+                if step == num_steps:  # The next training begins with all of them.
+                    torch.set_num_threads(num_threads)
             last, seconds = now, (now - began) / step
             if step == min(MEASURED, num_steps):
                 self.on_event(
                     TrainingPlanned(
                         name=name,
-                        device=describe_device(self.device),
+                        device=describe_device(device),
                         precision=precision,
                         num_threads=torch.get_num_threads(),
                         first_step=0,
