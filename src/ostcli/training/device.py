@@ -1,7 +1,8 @@
 """Where and how the arithmetic runs: device, precision, denormals."""
 
 import ctypes
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import torch
 
@@ -25,8 +26,10 @@ MEMORY_FOR_WHOLE = 1_000_000_000
 SHARE_FOR_WHOLE = 0.5
 """… and the share of a GPU's own free memory (decision 0034)."""
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 """What GNU's `mallopt` calls them."""
+MOST_MAPPED = 65536
+"""Blocks that are had from the system one by one, at most: GNU's own choice."""
 KEPT_BLOCK, KEPT_IN_ALL = 12 << 20, 128 << 20
 """Bytes of a block that is kept when it is freed, at most, and of all of them together."""
 
@@ -114,16 +117,37 @@ def prepare_arithmetic() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Keep what tensors leave, for the next ones, where the C library is GNU's.
+    """Keep what tensors leave, for the next ones.
 
-    It gives large blocks back to the system at once, and gets each new one page by page: a quarter
-    of a small picture's translation (decision 0038). Blocks larger than some go on as ever, so that
-    a large picture's peak does not grow.
+    GNU's C library gives large blocks back to the system at once, and gets each new one page by
+    page: a quarter of a small picture's translation (decision 0038). Blocks larger than some go on
+    as ever, so that a large picture's peak does not grow.
     """
+    _set_memory({M_MMAP_THRESHOLD: KEPT_BLOCK, M_TRIM_THRESHOLD: KEPT_IN_ALL})
+
+
+@contextmanager
+def keeping_all_memory() -> Iterator[None]:
+    """Keep all that tensors leave, of whatever size, and give it back at the end.
+
+    For trainings whose every step has the same large blocks: half of a step of many runs whose
+    weights are all their own (decision 0042).
+    """
+    _set_memory({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1})
+    try:
+        yield
+    finally:
+        _set_memory({M_MMAP_MAX: MOST_MAPPED, M_TRIM_THRESHOLD: KEPT_IN_ALL})
+        with suppress(OSError, AttributeError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
+
+
+def _set_memory(options: Mapping[int, int]) -> None:
+    """Set options of `mallopt`, where the C library is GNU's."""
     with suppress(OSError, AttributeError, TypeError):
         set_option = ctypes.CDLL(None).mallopt
-        set_option(M_MMAP_THRESHOLD, KEPT_BLOCK)
-        set_option(M_TRIM_THRESHOLD, KEPT_IN_ALL)
+        for option, value in options.items():
+            set_option(option, value)
 
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

@@ -13,6 +13,7 @@ from ostcli.training.device import (
     finish_work,
     handed_to,
     is_out_of_memory,
+    keeping_all_memory,
     memory_for_whole,
     pictures_at_once,
     prepare_arithmetic,
@@ -151,6 +152,8 @@ def test_a_c_library_that_knows_nothing_of_kept_memory_is_left_alone(error, monk
 
     monkeypatch.setattr("ostcli.training.device.ctypes.CDLL", none)
     prepare_arithmetic()
+    with keeping_all_memory():
+        pass
 
 
 def test_freed_memory_is_kept_up_to_a_limit(monkeypatch):
@@ -159,3 +162,15 @@ def test_freed_memory_is_kept_up_to_a_limit(monkeypatch):
     monkeypatch.setattr("ostcli.training.device.ctypes.CDLL", lambda name: library)
     prepare_arithmetic()
     assert asked == [(-3, 12 << 20), (-1, 128 << 20)]
+
+
+def test_all_freed_memory_is_kept_for_a_while(monkeypatch):
+    options = {-4: 65536, -3: 12 << 20, -1: 128 << 20}
+    before, trimmed = dict(options), []
+    library = SimpleNamespace(mallopt=options.__setitem__, malloc_trim=trimmed.append)
+    monkeypatch.setattr("ostcli.training.device.ctypes.CDLL", lambda name: library)
+    with keeping_all_memory():
+        assert (options[-4], options[-1]) == (0, -1)
+        assert not trimmed
+    assert options == before
+    assert trimmed == [0]

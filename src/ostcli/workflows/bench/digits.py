@@ -9,7 +9,7 @@ from ostcli.config import Birth
 from ostcli.method.networks import Networks
 from ostcli.paper.digits.layers import SIDE, DigitLayers
 from ostcli.paper.digits.settings import ADAPT, TABLE_1
-from ostcli.training.device import finish_work
+from ostcli.training.device import finish_work, keeping_all_memory
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.runs import Runs
 from ostcli.training.trainer import Trainer
@@ -22,6 +22,7 @@ STEPS_ALONE = 5
 GOAL = 1 / 12
 
 
+@keeping_all_memory()
 def together_row(machine: Machine, *, rounds: int) -> Row:
     """Time a step of the full method's phase II: of many runs, for each, against that of one alone.
 

@@ -15,7 +15,12 @@ from ostcli.paper.pictures.data import load_domains
 from ostcli.paper.pictures.settings import TABLE_2, TABLE_3, PictureTask
 from ostcli.paper.plots import can_plot
 from ostcli.store.durable import make_folder
-from ostcli.training.device import choose_device, is_out_of_memory, prepare_arithmetic
+from ostcli.training.device import (
+    choose_device,
+    is_out_of_memory,
+    keeping_all_memory,
+    prepare_arithmetic,
+)
 from ostcli.training.precision import faster_precision
 from ostcli.training.threads import using_threads
 from ostcli.workflows.reproduce.book import Book, Table
@@ -168,6 +173,7 @@ def _makers(
     return makers
 
 
+@keeping_all_memory()
 def _of_digits(
     name: str,
     task: DigitTask,
