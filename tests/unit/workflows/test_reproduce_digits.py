@@ -65,7 +65,7 @@ def test_table_1_lists_every_row_and_holds_figures_of_those_asked_for(request_):
     assert rows[FULL]["published"] == 0.23
     assert rows["identity"]["published"] is None
     figures = rows[FULL]["figures"]
-    assert len(figures["of_runs"]) == 2
+    assert len(figures["of_runs"]["accuracy"]) == 2
     assert figures["accuracy"]["low"] <= figures["accuracy"]["value"] <= figures["accuracy"]["high"]
     assert figures["seconds_each"] > 0
     assert figures["steps"] == 1
@@ -199,7 +199,7 @@ def test_a_damaged_part_is_made_again(request_, monkeypatch):
 
     [table] = made("table1", request).tables
     rows = {row["name"]: row["figures"] for row in table.draft.values["rows"]}
-    assert len(rows[FULL]["of_runs"]) == 2
+    assert len(rows[FULL]["of_runs"]["accuracy"]) == 2
 
 
 def test_a_stop_is_heard_while_a_classifier_learns(request_):
@@ -237,7 +237,7 @@ def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
     [table] = made("overfitting", request).tables
     course = table.draft.values["courses"]["non-selective"]
     assert list(course) == [str(step) for step in range(11)]
-    assert all(len(at_step["of_runs"]) == 2 for at_step in course.values())
+    assert all(len(at_step["of_runs"]["accuracy"]) == 2 for at_step in course.values())
 
 
 def test_every_training_begins_with_all_threads(monkeypatch):
@@ -272,7 +272,7 @@ def test_tables_of_a_task_share_their_rows(request_):
     [table] = made("fig3", replace(request_, only=("OST, 1 of A",)), on_event=told).tables
 
     points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.values["points"]}
-    assert len(points[1, "OST"]["of_runs"]) == 2
+    assert len(points[1, "OST"]["of_runs"]["accuracy"]) == 2
     assert not told.of(TrainingPlanned)
 
 
@@ -312,8 +312,8 @@ def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
     points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.values["points"]}
 
     assert {number for number, _ in points} == {1, 2, 5, 10}, "as many as A has pictures for"
-    assert len(points[1, "OST"]["of_runs"]) == 2
-    assert len(points[10, "UNIT, from phase I"]["of_runs"]) == 2
+    assert len(points[1, "OST"]["of_runs"]["accuracy"]) == 2
+    assert len(points[10, "UNIT, from phase I"]["of_runs"]["accuracy"]) == 2
     assert points[2, "OST"] is None
 
 

@@ -1,5 +1,6 @@
-"""What translated digits come to: accuracy, balanced accuracy, realism, each with its interval."""
+"""What translated digits come to: accuracy, realism, and both, each with its interval."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -30,8 +31,10 @@ class DigitScores:
     """The mean of that over the ten digits: SVHN's labels are uneven."""
     realism: Estimate
     """Share of outputs that a classifier of domains takes for B's."""
-    of_runs: tuple[float, ...]
-    """The accuracy of each run: rows on the same pictures are compared run by run."""
+    right_and_real: Estimate
+    """Share of outputs that are both: the digit that x is, and like B's."""
+    of_runs: Mapping[str, tuple[float, ...]]
+    """Accuracy and "right_and_real" of each run: rows on the same pictures are compared by run."""
     num_own: int
     """Pictures of A that a run has."""
 
@@ -57,15 +60,22 @@ class Judge:
         """
         num_own = labels.shape[1]
         pictures, of_all = made.flatten(0, 1), labels.flatten()
-        right = self.digits.guesses(pictures) == of_all
-        real = self.domains.guesses(pictures) == OF_B
+        right = (self.digits.guesses(pictures) == of_all).view(-1, num_own)
+        real = (self.domains.guesses(pictures) == OF_B).view(-1, num_own)
+        both = right & real
         return DigitScores(
-            accuracy=_share(right.view(-1, num_own)),
-            balanced=_balanced(right.view(-1, num_own), labels),
-            realism=_share(real.view(-1, num_own)),
-            of_runs=tuple(right.view(-1, num_own).float().mean(1).tolist()),
+            accuracy=_share(right),
+            balanced=_balanced(right, labels),
+            realism=_share(real),
+            right_and_real=_share(both),
+            of_runs={"accuracy": _of_each(right), "right_and_real": _of_each(both)},
             num_own=num_own,
         )
+
+
+def _of_each(right: Tensor) -> tuple[float, ...]:
+    """Return the share that came right of each run. Shape (K, n)."""
+    return tuple(right.float().mean(1).tolist())
 
 
 def _share(right: Tensor) -> Estimate:

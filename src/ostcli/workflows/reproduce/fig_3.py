@@ -12,7 +12,15 @@ from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab
 from ostcli.workflows.reproduce.methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.request import Request
-from ostcli.workflows.reproduce.rows import INTERVALS, Asked, cell, estimate, figures_of, make_rows
+from ostcli.workflows.reproduce.rows import (
+    INTERVALS,
+    SCORES,
+    Asked,
+    cells,
+    estimate,
+    figures_of,
+    make_rows,
+)
 
 NUMBERS = (1, 2, 5, 10, 50, 500)
 """Of pictures of A that a run has."""
@@ -23,7 +31,7 @@ METHODS: Mapping[str, Trained[Any]] = {
 }
 VIEWS_OF_EACH = 3
 """Of a picture of A, on the average, where there are many: more steps then."""
-HEADINGS = ("pictures of A", "method", "runs", "accuracy", "balanced", "realism", "s each")
+HEADINGS = ("pictures of A", "method", "runs", *SCORES.values(), "s each")
 CAUTION = (
     f"{INTERVALS} No run has a picture of another, so many pictures mean few runs; a single run "
     "has the interval of its pictures, which says nothing of another run. Where there are many, "
@@ -69,15 +77,9 @@ def _steps(number: int) -> int:
 
 def _cells(number: int, name: str, figures: Values | None) -> list[str]:
     if figures is None:
-        return [str(number), name, "not run", *["–"] * 4]
-    scores = [cell(estimate(figures[score])) for score in ("accuracy", "balanced", "realism")]
-    return [
-        str(number),
-        name,
-        str(len(figures["of_runs"])),
-        *scores,
-        f"{figures['seconds_each']:.2g}",
-    ]
+        return [str(number), name, "not run", *["–"] * len(SCORES)]
+    num_runs = len(figures["of_runs"]["accuracy"])
+    return [str(number), name, f"{num_runs}", *cells(figures), f"{figures['seconds_each']:.2g}"]
 
 
 def _plot(lab: DigitLab, found: dict[tuple[int, str], Values | None]) -> bytes:

@@ -18,6 +18,7 @@ from ostcli.workflows.reproduce.methods import Trained, one_shot
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     INTERVALS,
+    SCORES,
     cell,
     estimate,
     pieces,
@@ -35,9 +36,10 @@ SHOWN = 6
 """Digits whose course the sheet shows."""
 TILE = 48
 """Pixels of each look."""
-HEADINGS = ("steps", "selective: accuracy", "realism", "non-selective: accuracy", "realism")
 ROWS = {"selective": FULL, "non-selective": TWIN}
 """By their names in Table 1."""
+TOLD = ("accuracy", "realism", "right_and_real")
+HEADINGS = ("steps", *(f"{kind}: {SCORES[score]}" for kind in ROWS for score in TOLD))
 
 
 def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
@@ -117,8 +119,8 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
 
 def _at(course: Values | None, step: int) -> list[str]:
     if course is None:
-        return ["not run", "–"]
-    return [cell(estimate(course[str(step)][figure])) for figure in ("accuracy", "realism")]
+        return ["not run"] * len(TOLD)
+    return [cell(estimate(course[str(step)][score])) for score in TOLD]
 
 
 def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Image:

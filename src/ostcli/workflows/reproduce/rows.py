@@ -25,6 +25,13 @@ INTERVALS = (
     "steps."
 )
 """What is said of every table of digits."""
+SCORES = {
+    "accuracy": "accuracy",
+    "balanced": "balanced",
+    "realism": "realism",
+    "right_and_real": "right and real",
+}
+"""Of every row, with their headings."""
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
 TILE = 40
@@ -189,6 +196,11 @@ def cell(figure: Estimate) -> str:
     if figure.low is None or figure.high is None:
         return f"{figure.value:.3f}"
     return f"{figure.value:.3f} [{figure.low:.2f}, {figure.high:.2f}]"
+
+
+def cells(figures: Values) -> list[str]:
+    """Return the scores of a row, for people."""
+    return [cell(estimate(figures[score])) for score in SCORES]
 
 
 def pieces(strips: Image.Image) -> list[Image.Image]:

@@ -54,15 +54,17 @@ def test_scores_of_real_pictures_of_b_are_high_and_of_a_are_not(judge):
     assert real.accuracy.value > 0.9
     assert real.balanced.value > 0.9
     assert real.realism.value > 0.9
+    assert real.right_and_real.value > 0.8
     assert other.realism.value < 0.1
-    assert (len(real.of_runs), real.num_own) == (40, 1)
+    assert other.right_and_real.value <= min(other.accuracy.value, other.realism.value)
+    assert (len(real.of_runs["accuracy"]), real.num_own) == (40, 1)
 
 
 def test_of_runs_with_several_pictures_only_runs_count(judge):
     of_b = bars(1, 40)
     one = judge.score(of_b.pictures.view(4, 10, 1, 32, 32), of_b.labels.view(4, 10))
 
-    assert (len(one.of_runs), one.num_own) == (4, 10)
+    assert (len(one.of_runs["accuracy"]), one.num_own) == (4, 10)
     assert one.accuracy.low <= one.accuracy.value <= one.accuracy.high
 
 
