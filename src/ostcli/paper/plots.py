@@ -78,16 +78,33 @@ def _bars(axes: "Axes", bars: Sequence[Bar]) -> None:
 
 
 def plot_lines(
-    lines: Mapping[str, Points], *, title: str, x_axis: str, y_axis: str, log: bool = True
+    panels: Mapping[str, Mapping[str, Points]], *, title: str, x_axis: str, log: bool = True
 ) -> bytes:
     """Plot lines, each place with its interval.
 
     Args:
-        lines: by name.
-        title, x_axis, y_axis: what is written.
+        panels: lines by their names, by what is measured, side by side.
+        title, x_axis: what is written.
         log: whether equal factors, rather than equal steps, are equally far on the x axis.
     """
-    figure, axes = _begin(6.0, 4.0)
+    figure = _page(0.5 + 4.5 * len(panels), 4.0)
+    grid = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (measured, lines) in zip(grid, panels.items(), strict=True):
+        _bare(axes)
+        _lines(axes, lines)
+        axes.set_xscale("log" if log else "linear")
+        every = sorted({place for points in lines.values() for place in points})
+        axes.set_xticks(every, [f"{place:g}" for place in every])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(x_axis)
+        axes.set_ylabel(measured)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    figure.legend(*grid[0].get_legend_handles_labels(), frameon=False, loc="outside right upper")
+    return _saved(figure)
+
+
+def _lines(axes: "Axes", lines: Mapping[str, Points]) -> None:
     for (name, points), colour in zip(lines.items(), COLOURS, strict=False):
         if not points:  # It keeps its colour for when there are some.
             continue
@@ -103,16 +120,6 @@ def plot_lines(
             capsize=3,
             label=name,
         )
-    axes.set_xscale("log" if log else "linear")
-    every = sorted({place for points in lines.values() for place in points})
-    axes.set_xticks(every, [f"{place:g}" for place in every])
-    axes.minorticks_off()
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel(x_axis)
-    axes.set_ylabel(y_axis)
-    axes.set_title(title, loc="left")
-    axes.legend(frameon=False)
-    return _saved(figure)
 
 
 Shaded = Sequence[tuple[float, float, float]]
@@ -134,14 +141,6 @@ def plot_panels(panels: Mapping[str, Shaded], *, title: str, columns: int = 4) -
         axes.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     return _saved(figure)
-
-
-def _begin(width: float, height: float) -> tuple["Figure", "Axes"]:
-    """Return a page, in inches, with one set of axes."""
-    figure = _page(width, height)
-    axes = figure.subplots()
-    _bare(axes)
-    return figure, axes
 
 
 def _bare(axes: "Axes") -> None:

@@ -32,9 +32,10 @@ def test_bars_without_anything_published_do_not_speak_of_it():
 
 def test_lines_have_a_tick_at_each_place():
     lines = {"OST": {1: SOME, 5: SOME}, "UNIT": {1: SOME, 500: SOME}}
-    words = words_of(plot_lines(lines, title="", x_axis="pictures of A", y_axis="accuracy"))
+    panels = {"accuracy": lines, "realism": lines}
+    words = words_of(plot_lines(panels, title="", x_axis="pictures of A"))
 
-    for word in ("OST", "UNIT", "500", "pictures of A"):
+    for word in ("OST", "UNIT", "500", "pictures of A", "accuracy", "realism"):
         assert word in words
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from ostcli.paper.digits.settings import ADAPT_STEPS, TABLE_1
-from ostcli.paper.intervals import Estimate
 from ostcli.paper.plots import plot_lines
 from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab
@@ -17,9 +16,9 @@ from ostcli.workflows.reproduce.rows import (
     SCORES,
     Asked,
     cells,
-    estimate,
     figures_of,
     make_rows,
+    panels_of,
 )
 
 NUMBERS = (1, 2, 5, 10, 50, 500)
@@ -82,14 +81,10 @@ def _cells(number: int, name: str, figures: Values | None) -> list[str]:
     return [str(number), name, f"{num_runs}", *cells(figures), f"{figures['seconds_each']:.2g}"]
 
 
-def _plot(lab: DigitLab, found: dict[tuple[int, str], Values | None]) -> bytes:
-    lines: dict[str, dict[float, Estimate]] = {name: {} for name in METHODS}
+def _plot(lab: DigitLab, found: Mapping[tuple[int, str], Values | None]) -> bytes:
+    lines: dict[str, dict[float, Values]] = {name: {} for name in METHODS}
     for (number, name), figures in found.items():
         if figures is not None:
-            lines[name][number] = estimate(figures["accuracy"])
-    return plot_lines(
-        lines,
-        title=f"Figure 3, {lab.task.title}",
-        x_axis="pictures of A",
-        y_axis="accuracy",
-    )
+            lines[name][number] = figures
+    title = f"Figure 3, {lab.task.title}"
+    return plot_lines(panels_of(lines), title=title, x_axis="pictures of A")

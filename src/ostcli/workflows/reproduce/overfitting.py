@@ -10,7 +10,6 @@ from ostcli.events import Note
 from ostcli.images.sheet import contact_sheet
 from ostcli.method.networks import Networks
 from ostcli.paper.digits.settings import ADAPT_STEPS, FULL, TABLE_1, TWIN
-from ostcli.paper.intervals import Estimate
 from ostcli.paper.plots import plot_lines
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
@@ -18,9 +17,11 @@ from ostcli.workflows.reproduce.methods import Trained, one_shot
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     INTERVALS,
+    PLOTTED,
     SCORES,
     cell,
     estimate,
+    panels_of,
     pieces,
     strip,
     translate_in_parts,
@@ -38,8 +39,7 @@ TILE = 48
 """Pixels of each look."""
 ROWS = {"selective": FULL, "non-selective": TWIN}
 """By their names in Table 1."""
-TOLD = ("accuracy", "realism", "right_and_real")
-HEADINGS = ("steps", *(f"{kind}: {SCORES[score]}" for kind in ROWS for score in TOLD))
+HEADINGS = ("steps", *(f"{kind}: {SCORES[score]}" for kind in ROWS for score in PLOTTED))
 
 
 def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
@@ -119,8 +119,8 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
 
 def _at(course: Values | None, step: int) -> list[str]:
     if course is None:
-        return ["not run"] * len(TOLD)
-    return [cell(estimate(course[str(step)][score])) for score in TOLD]
+        return ["not run"] * len(PLOTTED)
+    return [cell(estimate(course[str(step)][score])) for score in PLOTTED]
 
 
 def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Image:
@@ -144,11 +144,10 @@ def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Ima
 
 
 def _plot(lab: DigitLab, courses: Mapping[str, Values | None]) -> bytes:
-    lines: dict[str, dict[float, Estimate]] = {
-        name: {float(step): estimate(scores["accuracy"]) for step, scores in course.items()}
+    lines = {
+        name: {float(step): figures for step, figures in course.items()}
         for name, course in courses.items()
         if course is not None
     }
-    return plot_lines(
-        lines, title=f"Overfitting, {lab.task.title}", x_axis="steps", y_axis="accuracy", log=False
-    )
+    title = f"Overfitting, {lab.task.title}"
+    return plot_lines(panels_of(lines), title=title, x_axis="steps", log=False)

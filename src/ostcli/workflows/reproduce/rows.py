@@ -14,6 +14,7 @@ from ostcli.images.tensors import tensor_to_image
 from ostcli.paper.digits.controls import in_colours
 from ostcli.paper.digits.layers import SIDE
 from ostcli.paper.intervals import Estimate
+from ostcli.paper.plots import Points
 from ostcli.workflows.reproduce.book import SECONDS, Book, Row, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.methods import AT_ONCE, DigitMethod
@@ -32,6 +33,7 @@ SCORES = {
     "right_and_real": "right and real",
 }
 """Of every row, with their headings."""
+PLOTTED = ("accuracy", "realism", "right_and_real")
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
 TILE = 40
@@ -201,6 +203,23 @@ def cell(figure: Estimate) -> str:
 def cells(figures: Values) -> list[str]:
     """Return the scores of a row, for people."""
     return [cell(estimate(figures[score])) for score in SCORES]
+
+
+def panels_of(
+    lines: Mapping[str, Mapping[float, Values]],
+) -> Mapping[str, Mapping[str, Points]]:
+    """Return what is to be plotted of some rows: a panel for each of `PLOTTED`.
+
+    Args:
+        lines: the figures of rows by the place on a line, by the line's name.
+    """
+    return {
+        SCORES[score]: {
+            name: {place: estimate(figures[score]) for place, figures in line.items()}
+            for name, line in lines.items()
+        }
+        for score in PLOTTED
+    }
 
 
 def pieces(strips: Image.Image) -> list[Image.Image]:

@@ -21,6 +21,7 @@ from ostcli.workflows.reproduce.methods import (
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     INTERVALS,
+    PLOTTED,
     SCORES,
     Asked,
     cell,
@@ -150,15 +151,14 @@ def _plot(
 ) -> bytes:
     made = {name: figures for name, figures in found.items() if figures is not None}
     panels = {
-        "accuracy": [
-            Bar(name=name, value=estimate(figures["accuracy"]), published=published[name])
+        SCORES[score]: [
+            Bar(
+                name=name,
+                value=estimate(figures[score]),
+                published=published[name] if score == "accuracy" else None,
+            )
             for name, figures in made.items()
-        ],
-        **{
-            SCORES[score]: [
-                Bar(name=name, value=estimate(figures[score])) for name, figures in made.items()
-            ]
-            for score in ("realism", "right_and_real")
-        },
+        ]
+        for score in PLOTTED
     }
     return plot_bars(panels, title=f"Table 1, {lab.task.title}")
