@@ -104,10 +104,17 @@ def test_worse_losses_miss_the_goal(machine, monkeypatch):
     assert not learning_row(1, machine, num_steps=6).ok
 
 
-def test_many_adaptations_of_digits_cost_each_less_than_one_alone(machine, monkeypatch):
+def test_many_adaptations_of_digits_are_timed_for_each(machine, monkeypatch):
+    def of_known_time(together, one, *, rounds):
+        together()
+        one()
+        return Rounds(ours=(8.0,) * rounds, reference=(10.0,) * rounds)
+
     monkeypatch.setattr(digits, "NUM_RUNS", 8)
+    monkeypatch.setattr(digits, "interleaved", of_known_time)
     made = digits.together_row(machine, rounds=2)
-    assert 0 < made.ratio < 1
+    assert (made.ours, made.reference, made.ratio) == (1.0, 2.0, 0.5)
+    assert not made.ok
     assert made.goal == pytest.approx(1 / 12)
 
 
