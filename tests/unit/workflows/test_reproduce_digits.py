@@ -249,10 +249,10 @@ def test_every_training_begins_with_all_threads(monkeypatch):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        on_step = Watch(torch.device("cpu"), Collected(), lambda: False).of("a training")
-        on_step(1, 2)
+        watching = Watch(torch.device("cpu"), Collected(), lambda: False)
+        watching.of("a training")(1, 2)
         assert torch.get_num_threads() == 1
-        on_step(2, 2)
+        watching.of("another")
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -105,14 +105,14 @@ def reproduce(
         on_event(
             Note(text="no plots without matplotlib: pip install 'ostcli[paper]'", warning=True)
         )
-    makers = _makers(experiments, request, precision, Watch(where, on_event, should_stop))
-    if not makers:
-        raise UsageError(
-            f"{' and '.join(experiments)} have none of these tasks",
-            hint="ost reproduce --help says which belong to what, or leave --task out",
-        )
-    make_folder(request.out)  # Before the work: a folder that cannot be written is known at once.
     with using_threads(threads):
+        makers = _makers(experiments, request, precision, Watch(where, on_event, should_stop))
+        if not makers:
+            raise UsageError(
+                f"{' and '.join(experiments)} have none of these tasks",
+                hint="ost reproduce --help says which belong to what, or leave --task out",
+            )
+        make_folder(request.out)  # A folder that cannot be written is known before the work.
         return _made(makers, began)
 
 

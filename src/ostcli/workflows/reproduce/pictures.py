@@ -169,6 +169,7 @@ class PictureLab:
         def batch(step: int) -> Batch:
             return {domain: of.batch(step) for domain, of in views.items()}
 
+        self.watch.take_threads()
         trainer = Trainer(
             networks.requires_grad_(True).train().to(self.watch.device),
             phase,
@@ -221,9 +222,9 @@ class PictureMethod(Generic[N]):
         seconds = []
         for place, of_one in enumerate(trainings):
             name = f"{place + 1}-of-{len(trainings)}"
-            part = row.part(name)
-            if part is not None and all(row.picture(index) for index in of_one):
-                seconds.append(float(part[SECONDS]))
+            if all(row.picture(index) for index in of_one):
+                part = row.part(name)
+                seconds += [] if part is None else [float(part[SECONDS])]
                 continue
             began = time.monotonic()
             views = self._views(lab, of_one[0])
@@ -238,7 +239,7 @@ class PictureMethod(Generic[N]):
             "steps": config.steps,
             "trainings": len(trainings),
             "giga_flop_per_step": self._giga_flop(lab, config),
-            "seconds_each": fmean(seconds),
+            "seconds_each": fmean(seconds) if seconds else None,
         }
 
     def _views(self, lab: PictureLab, index: int) -> Mapping[str, Views]:

@@ -34,6 +34,7 @@ SCORES = {
 }
 """Of every row, with their headings."""
 PLOTTED = ("accuracy", "realism", "right_and_real")
+"""Of them, a panel each of a plot."""
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
 TILE = 40
@@ -52,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class MadeRow:
     """A row of a table of digits."""
 
     figures: Values
@@ -62,7 +63,7 @@ class Made:
 
 def make_rows(
     lab: DigitLab, book: Book, request: Request, asked: Mapping[str, Asked]
-) -> Mapping[str, Made | None]:
+) -> Mapping[str, MadeRow | None]:
     """Make the rows of a table, or find those that were made before.
 
     Args:
@@ -75,7 +76,7 @@ def make_rows(
         Each of them, None where it is not asked for and was not made before.
     """
     chosen = request.chosen(asked, lab.task.title, lab.watch.on_event)
-    found: dict[str, Made | None] = {}
+    found: dict[str, MadeRow | None] = {}
     for name, each in asked.items():
         drawn = lab.drawn(request.runs, each.num_own)
         settings = {
@@ -93,12 +94,12 @@ def make_rows(
     return found
 
 
-def figures_of(rows: Mapping[str, Made | None]) -> Mapping[str, Values | None]:
+def figures_of(rows: Mapping[str, MadeRow | None]) -> Mapping[str, Values | None]:
     """Return the figures of rows by their names."""
     return {name: row.figures if row else None for name, row in rows.items()}
 
 
-def sheet_of(lab: DigitLab, request: Request, rows: Mapping[str, Made | None]) -> Image.Image:
+def sheet_of(lab: DigitLab, request: Request, rows: Mapping[str, MadeRow | None]) -> Image.Image:
     """Return the strips of rows of one picture each below the pictures of A that they are of."""
     strips = {f"x, {lab.a.name}": strip(lab.drawn(request.runs).pictures[:, 0])}
     strips |= {name: row.strip for name, row in rows.items() if row}
@@ -112,13 +113,13 @@ def sheet_of(lab: DigitLab, request: Request, rows: Mapping[str, Made | None]) -
     )
 
 
-def _kept(row: Row) -> Made | None:
+def _kept(row: Row) -> MadeRow | None:
     """Return what is on the disk of a row; None unless all of it is."""
     figures, image = row.figures, row.picture(0)
-    return Made(figures=figures, strip=image) if figures and image else None
+    return MadeRow(figures=figures, strip=image) if figures and image else None
 
 
-def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> Made:
+def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> MadeRow:
     made, seconds = translate_in_parts(row, method, lab, drawn)
     last = max(made)
     image = strip(made[last][:, 0])
@@ -128,7 +129,7 @@ def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> Made:
         "steps": last,
         "seconds_each": seconds / len(drawn.labels),
     }
-    return Made(figures=row.keep(figures), strip=image)
+    return MadeRow(figures=row.keep(figures), strip=image)
 
 
 def translate_in_parts(

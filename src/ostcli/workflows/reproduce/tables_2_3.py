@@ -181,7 +181,8 @@ def _cost(cost: Values | None) -> list[str]:
         return ["–"] * len(OF_COST)
     times = f"{cost['trainings']} × " if cost["trainings"] > 1 else ""
     steps = f"{times}{cost['steps']:,}"
-    return [steps, f"{cost['giga_flop_per_step']:.0f}", f"{cost['seconds_each']:.2g}"]
+    seconds = "–" if cost["seconds_each"] is None else f"{cost['seconds_each']:.2g}"
+    return [steps, f"{cost['giga_flop_per_step']:.0f}", seconds]
 
 
 def _sheet(lab: PictureLab, made: Mapping[str, Sequence[Image.Image]]) -> Image.Image:

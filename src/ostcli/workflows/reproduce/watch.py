@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -27,11 +27,17 @@ class Watch:
         device: that trainings run on.
         on_event: told of each plan and each step.
         should_stop: asked after each step.
+        num_threads: that every training begins with.
     """
 
     device: torch.device
     on_event: OnEvent
     should_stop: Callable[[], bool]
+    num_threads: int = field(default_factory=torch.get_num_threads)
+
+    def take_threads(self) -> None:
+        """Begin a training with all threads: those too that the one before gave up."""
+        torch.set_num_threads(self.num_threads)
 
     def check(self) -> None:
         """Go on, unless a stop was asked for.
@@ -57,8 +63,9 @@ class Watch:
             device: it runs on, if not on that of the others.
         """
         device = device or self.device
+        self.take_threads()
         began = last = time.monotonic()
-        num_threads, governor = torch.get_num_threads(), governor_for(device)
+        governor = governor_for(device)
 
         def on_step(step: int, num_steps: int) -> None:
             nonlocal last
@@ -66,8 +73,6 @@ class Watch:
             now = time.monotonic()
             if governor is not None:
                 governor.step_took(now - last)
-                if step == num_steps:  # The next training begins with all of them.
-                    torch.set_num_threads(num_threads)
             last, seconds = now, (now - began) / step
             if step == min(MEASURED, num_steps):
                 self.on_event(
