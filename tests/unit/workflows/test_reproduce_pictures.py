@@ -68,7 +68,13 @@ def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_)
     assert len(rows["OST, 1 of A"]["of_pictures"]) == NUM_SOURCES
     assert rows["CycleGAN, all of A"]["cost"]["trainings"] == 1
     assert rows["OST, 1 of A"]["cost"]["trainings"] == NUM_SOURCES
-    assert rows["OST, 1 of A"]["cost"]["giga_flop_per_step"] > 0
+    one_shot, of_all = (rows[name]["cost"] for name in ("OST, 1 of A", "CycleGAN, all of A"))
+    assert one_shot["giga_flop_per_step"] > 0
+    own = one_shot["steps"] * one_shot["giga_flop_per_step"] / 1e3
+    assert one_shot["tera_flop_in_all"] > 1.1 * own, "phase I is counted"
+    assert of_all["tera_flop_in_all"] == pytest.approx(
+        of_all["steps"] * of_all["giga_flop_per_step"] / 1e3
+    )
     assert rows["UNIT, 1 of A"]["scores"] is None
     names = {plan.name for plan in told.of(TrainingPlanned)}
     assert names == {"phase I of Images to Maps", "OST, 1 of A", "CycleGAN, all of A"}

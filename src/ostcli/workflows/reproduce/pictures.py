@@ -136,6 +136,15 @@ class PictureLab:
             on_event=self.watch.on_event,
         )
 
+    @cached_property
+    def flop_of_phase_one(self) -> float:
+        """The operations of all its steps, by torch's count."""
+        config = self.one
+        assert config.steps is not None
+        networks = build_networks(config.network, seed=config.seed)
+        views = {"b": self.views(self.domains.train_b)}
+        return config.steps * _flop_of_step(networks, PhaseOne.begin(config), config, views)
+
     def chance(self) -> torch.Generator:
         """Return what draws fresh weights."""
         return torch.Generator().manual_seed(self.one.seed)
@@ -235,10 +244,14 @@ class PictureMethod(Generic[N]):
                 row.keep_picture(index, translator.translate(lab.sources[index]))
             seconds.append(time.monotonic() - began)
             row.keep_part(name, {SECONDS: torch.tensor(seconds[-1])})
+        assert config.steps is not None
+        each = _flop_of_step(self.begin(lab), self.phase(lab), config, self._views(lab, 0))
+        before = 0.0 if self.how_many == ALL else lab.flop_of_phase_one
         return {
             "steps": config.steps,
             "trainings": len(trainings),
-            "giga_flop_per_step": self._giga_flop(lab, config),
+            "giga_flop_per_step": each / 1e9,
+            "tera_flop_in_all": (before + config.steps * each) / 1e12,
             "seconds_each": fmean(seconds) if seconds else None,
         }
 
@@ -248,15 +261,6 @@ class PictureMethod(Generic[N]):
             "a": lab.views(lab.own(index, self.how_many), 1),
             "b": lab.views(lab.domains.train_b),
         }
-
-    def _giga_flop(self, lab: PictureLab, config: AdaptConfig) -> float:
-        """Return the operations of a step, in billions, by torch's count."""
-        networks = self.begin(lab).requires_grad_(True)
-        batch = {domain: views.batch(0) for domain, views in self._views(lab, 0).items()}
-        trainer = Trainer(networks, self.phase(lab), config.optim, seed=0)
-        with FlopCounterMode(display=False) as counter:
-            trainer.do_step(batch, 1.0)
-        return float(counter.get_total_flops()) / 1e9
 
 
 def one_shot() -> PictureMethod[Networks]:
@@ -313,6 +317,17 @@ def _beginning(networks: type[B], how_many: str) -> Callable[[PictureLab], B]:
         return networks.of_phase_one(lab.pretrained, lab.chance())
 
     return begin
+
+
+def _flop_of_step(
+    networks: N, phase: Phase[N], config: PretrainConfig | AdaptConfig, views: Mapping[str, Views]
+) -> float:
+    """Return the operations of a step, by torch's count."""
+    trainer = Trainer(networks.requires_grad_(True), phase, config.optim, seed=0)
+    batch = {domain: of.batch(0) for domain, of in views.items()}
+    with FlopCounterMode(display=False) as counter:
+        trainer.do_step(batch, 1.0)
+    return float(counter.get_total_flops())
 
 
 def _digest_of(pictures: Pictures) -> str:

@@ -38,7 +38,8 @@ METHODS: Sequence[PictureMethod[Any]] = (
 )
 PUBLISHED = {CONTENT: "content, published", STYLE: "style, published", STUDY: STUDY}
 """Headings of what the paper gives."""
-OF_COST = ("steps", "GFLOP a step", "s a training")
+OF_COST = ("steps", "GFLOP a step", "TFLOP in all", "s a training")
+"""In all: of a training, and of phase I where it begins from it."""
 OURS = "OST, 1 of A"
 PLOTTED = ("content", "style", "domain", "error")
 CAUTION = (
@@ -47,8 +48,9 @@ CAUTION = (
     "methods can be compared. Style falls with the number of pictures that it is of, which is "
     "that of the sources in every row, real pictures of B included. One of A and a few: trained "
     "for each source, from phase I's networks; all of A: trained once, from random weights, for "
-    "as many steps as phase I and phase II have together. UNIT's latents are deterministic, as "
-    "all others here. ± is the reach of the 95 % interval over the pictures of a row, of style "
+    "as many steps as phase I and phase II have together. TFLOP in all are those of a training, "
+    "and of phase I where it begins from that. UNIT's latents are deterministic, as all others "
+    "here. ± is the reach of the 95 % interval over the pictures of a row, of style "
     "and KID by the jackknife, as if they had nothing in common; but phase I was trained once, "
     "what has all of A too, and the trainings for single sources see the same views of B. Of "
     "twenty comparisons below one is wrong, on the average."
@@ -182,7 +184,8 @@ def _cost(cost: Values | None) -> list[str]:
     times = f"{cost['trainings']} × " if cost["trainings"] > 1 else ""
     steps = f"{times}{cost['steps']:,}"
     seconds = "–" if cost["seconds_each"] is None else f"{cost['seconds_each']:.2g}"
-    return [steps, f"{cost['giga_flop_per_step']:.0f}", seconds]
+    in_all = f"{cost['tera_flop_in_all']:.0f}"
+    return [steps, f"{cost['giga_flop_per_step']:.0f}", in_all, seconds]
 
 
 def _sheet(lab: PictureLab, made: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
