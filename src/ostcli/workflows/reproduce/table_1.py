@@ -35,9 +35,10 @@ from ostcli.workflows.reproduce.rows import (
 HEADINGS = ("", *SCORES.values(), "published", "s each")
 CAUTION = (
     "Balanced: the mean over the ten digits, as some are commoner than others. Realism: the share"
-    " of outputs that a classifier of real pictures of both domains takes for B's. Right and "
-    "real: the share that are both, which no control that leaves A's look, or takes any picture "
-    f"of B, can have. {INTERVALS} Of twenty comparisons below one is wrong, on the average. The "
+    " of outputs that a classifier of real pictures of both domains takes for B's; it knows no "
+    "third thing, so noise is one of the two. Right and real: the share that are both, of which "
+    "a control that leaves A's look has none, and any picture of B what chance gives. "
+    f"{INTERVALS} Of twenty comparisons below one is wrong, on the average. The "
     "number of steps is one that suits the full method (decision 0043); D_B learns from B and "
     "T_BB alone, in the last of the departures from T_AB(x) too, as in the paper; L_GAN_B is left"
     " out in phase II, as in the authors' code for digits. UNIT's latents are deterministic, as "
