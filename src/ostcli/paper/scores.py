@@ -1,6 +1,6 @@
 """The figures of a table's row, for one way of translating some pictures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from statistics import mean
@@ -25,7 +25,7 @@ from ostcli.paper.distances import (
 )
 from ostcli.paper.domain import DomainClassifier
 from ostcli.paper.features import Features
-from ostcli.paper.intervals import Estimate, average, jackknife
+from ostcli.paper.intervals import Estimate, average, difference, jackknife
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,10 +183,47 @@ class Measured:
         return Scores(**averages, **together), [PictureScores(**row) for row in rows]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Estimated:
+    """What one way of translating comes to, with how far that can be trusted."""
+
+    scores: Mapping[str, Estimate]
+    """By figure, with its 95 % interval over the pictures."""
+    of_each: Sequence[PictureScores]
+    """Of each result."""
+    without: Sequence[Mapping[str, float]] = ()
+    """The figures of all together but for one result, for each of them in turn."""
+
+    def less(self, other: "Estimated", figure: str) -> Estimate | None:
+        """Return how much more of a figure this way comes to than another, of the same sources.
+
+        Args:
+            other: the results in the same order.
+            figure: a name of `FIGURES`.
+
+        Returns:
+            The difference with its 95 % interval; None where one of the two has no such figure.
+        """
+        if figure in OF_EACH:
+            ones, others = (
+                [getattr(each, figure) for each in way.of_each] for way in (self, other)
+            )
+            return None if None in [*ones, *others] else difference(ones, others)
+        mine, theirs = self.scores.get(figure), other.scores.get(figure)
+        if mine is None or theirs is None:
+            return None
+        without = [
+            one[figure] - another[figure]
+            for one, another in zip(self.without, other.without, strict=True)
+            if figure in one and figure in another
+        ]
+        return jackknife(mine.value - theirs.value, without)
+
+
 def estimates(
     results: Sequence[Measurement], folder: Gathered | None, classifier: DomainClassifier | None
-) -> tuple[dict[str, Estimate], list[PictureScores]]:
-    """Return every figure of some results with its 95 % interval, and each picture's own figures.
+) -> Estimated:
+    """Return every figure of some results with its interval.
 
     Args:
         results: of one way of translating.
@@ -211,7 +248,7 @@ def estimates(
         value = getattr(together, name)
         if value is not None:
             found[name] = jackknife(value, [each[name] for each in without if name in each])
-    return found, of_each
+    return Estimated(scores=found, of_each=of_each, without=without)
 
 
 def figures_of(pictures: Gathered, folder: Gathered) -> dict[str, float]:

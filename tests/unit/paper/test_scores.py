@@ -90,18 +90,42 @@ def test_estimates_are_the_scores_with_their_intervals(network, sources, folder,
     for result in results:
         measured.add(result)
     together, each = measured.scores(folder, classifier)
-    found, of_each = estimates(results, folder, classifier)
+    estimated = estimates(results, folder, classifier)
+    found = estimated.scores
 
-    assert of_each == each
+    assert estimated.of_each == each
     for figure, estimate in found.items():
         assert estimate.value == getattr(together, figure)
         assert estimate.low < estimate.value < estimate.high, figure
     assert set(found) == {"content", "domain", "artefacts", "style", "kid"}
 
 
+def test_a_way_is_compared_with_another_on_the_same_sources(network, sources, folder, classifier):
+    def way(change):
+        results = [
+            measure(change(each), each, features=(network(each), network(change(each))))
+            for each in sources
+        ]
+        return estimates(results, folder, classifier)
+
+    as_they_are, turned = way(lambda source: source), way(lambda source: source.rotate(180))
+    for figure in ("content", "style", "kid"):
+        more = turned.less(as_they_are, figure)
+        assert more.value == pytest.approx(
+            turned.scores[figure].value - as_they_are.scores[figure].value
+        )
+        assert more.low < more.value < more.high
+        nothing = turned.less(turned, figure)
+        assert nothing.low == nothing.value == nothing.high == 0
+    # The same sources: what the two have in common is no part of the interval.
+    style, own = turned.less(as_they_are, "style"), turned.scores["style"]
+    assert style.high - style.low < own.high - own.low
+    assert turned.less(as_they_are, "error") is None
+
+
 def test_one_result_has_estimates_without_intervals(network, sources, folder):
     both = network(sources[0]), network(sources[0])
-    found, _ = estimates([measure(sources[0], sources[0], features=both)], folder, None)
+    found = estimates([measure(sources[0], sources[0], features=both)], folder, None).scores
 
     assert found["style"].value > 0
     assert found["style"].low is found["style"].high is None

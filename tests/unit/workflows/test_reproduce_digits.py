@@ -23,6 +23,8 @@ from ostcli.workflows.reproduce.methods import Trained
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.watch import Watch
 
+overfitting = sys.modules["ostcli.workflows.reproduce.overfitting"]
+
 SHORT = 1e-4
 """A budget of one step for every training."""
 
@@ -226,8 +228,9 @@ def test_a_row_whose_strip_is_gone_is_made_again(request_):
 
 
 def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
-    monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
-    request = replace(request_, only=("non-selective",), budget=10 / 600)
+    methods = {name: replace(each, at_once=1) for name, each in overfitting.METHODS.items()}
+    monkeypatch.setattr(overfitting, "METHODS", methods)
+    request = replace(request_, only=("non-selective",), budget=12 / 600)
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
     steps = itertools.count(1)
     stopped = made("overfitting", request, should_stop=lambda: next(steps) == 15)
@@ -236,7 +239,7 @@ def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
 
     [table] = made("overfitting", request).tables
     course = table.draft.values["courses"]["non-selective"]
-    assert list(course) == [str(step) for step in range(11)]
+    assert list(course) == ["0", "1", "2", "3", "4", "6", "9", "12"]
     assert all(len(at_step["of_runs"]["accuracy"]) == 2 for at_step in course.values())
 
 
@@ -317,16 +320,18 @@ def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
     assert points[2, "OST"] is None
 
 
-def test_the_overfitting_strip_shows_both_kinds(request_):
-    [table] = made("overfitting", replace(request_, only=(), budget=10 / 600)).tables
+def test_the_overfitting_strip_shows_every_method_at_every_length(request_):
+    [table] = made("overfitting", replace(request_, only=(), budget=12 / 600)).tables
 
     courses = table.draft.values["courses"]
-    assert list(courses) == ["selective", "non-selective"]
-    assert list(courses["selective"]) == [str(step) for step in range(11)]
-    # Before the first step both are the same networks.
-    assert courses["selective"]["0"] == courses["non-selective"]["0"]
+    assert list(courses)[:2] == ["selective", "non-selective"]
+    assert [name.split(",")[0] for name in list(courses)[2:]] == ["UNIT", "CycleGAN"]
+    for course in courses.values():
+        assert list(course) == ["0", "1", "2", "3", "4", "6", "9", "12"]
+        # Before the first step all are the same networks.
+        assert course["0"] == courses["selective"]["0"]
     with Image.open(table.pictures[-1]) as sheet:
-        assert sheet.width > sheet.height
+        assert sheet.mode == "RGB"
 
 
 def test_directions_without_data_are_listed_with_how_to_get_them(request_):
@@ -341,6 +346,16 @@ def test_directions_without_data_are_listed_with_how_to_get_them(request_):
         "table1, MNIST → MNIST-M",
     ]
     assert "mnist_m.npz" in result.missing[0].hint
+    page = request_.out / "table1-mnist-m-to-mnist" / "table1-mnist-m-to-mnist.md"
+    assert "there is no MNIST-M" in page.read_text()
+
+
+def test_what_was_measured_once_is_the_arithmetic_of_all_rows(request_, monkeypatch):
+    package = sys.modules["ostcli.workflows.reproduce"]
+    for faster in (Precision.BF16, Precision.FP32):
+        monkeypatch.setattr(package, "faster_precision", lambda *_, faster=faster: faster)
+        [table] = reproduce(["table1"], request_, threads=1).tables
+        assert table.draft.values["settings"]["precision"] == "bf16"
 
 
 def test_no_data_at_all_is_an_error(request_, tmp_path):
@@ -355,7 +370,8 @@ def test_one_kind_of_runs_can_be_had_alone_and_joined_later(request_):
     assert table.draft.values["courses"]["non-selective"] is None
 
     [table] = made("overfitting", replace(short, only=("non-selective",))).tables
-    assert all(table.draft.values["courses"].values())
+    known = [name for name, course in table.draft.values["courses"].items() if course]
+    assert known == ["selective", "non-selective"]
 
 
 def test_a_name_that_no_row_has_is_told(request_):

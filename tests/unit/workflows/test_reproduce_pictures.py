@@ -10,9 +10,9 @@ from torchvision.models import squeezenet1_0
 
 from ostcli.config import Precision
 from ostcli.errors import InputError, TrainingFailedError
-from ostcli.events import Collected, Note, TrainingPlanned
+from ostcli.events import Collected, Note, StepDone, TrainingPlanned
 from ostcli.paper.pictures import settings
-from ostcli.paper.scores import PictureScores
+from ostcli.paper.scores import Estimated, PictureScores
 from ostcli.workflows.reproduce import reproduce
 from ostcli.workflows.reproduce.measured import Results
 from ostcli.workflows.reproduce.pictures import PictureMethod
@@ -120,6 +120,34 @@ def test_a_stop_keeps_the_pictures_that_are_done(request_):
     assert not list(request.out.rglob("part-*"))
 
 
+@pytest.mark.parametrize(
+    ("row", "named", "num_steps"),
+    [("OST", "phase I of Images to Maps", 2), ("CycleGAN, all", "CycleGAN, all of A", 6)],
+)
+def test_a_training_that_was_stopped_goes_on_and_comes_to_the_same(
+    request_, tmp_path, row, named, num_steps
+):
+    request = replace(request_, only=(row,), budget=4 / 1500)
+    steps = Collected()
+
+    def two_steps_of_it():
+        return len(steps.of(StepDone)) == num_steps  # Phase I has 4, and is before all else.
+
+    assert made(request, on_event=steps, should_stop=two_steps_of_it).stopped
+    told = Collected()
+    [table] = made(request, on_event=told).tables
+    [plan] = [plan for plan in told.of(TrainingPlanned) if plan.name == named]
+    assert plan.first_step == 2
+    assert not list(tmp_path.rglob("*halfway*"))
+
+    [whole] = made(replace(request, out=tmp_path / "whole")).tables
+    assert _scores(table) == _scores(whole)
+
+
+def _scores(table):
+    return {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+
+
 def test_a_picture_that_is_damaged_is_made_again(request_):
     request = replace(request_, only=("OST, 1 of A",))
     [first] = made(request).tables
@@ -129,11 +157,7 @@ def test_a_picture_that_is_damaged_is_made_again(request_):
     [again] = made(request, on_event=told).tables
 
     assert len(told.of(TrainingPlanned)) == 1, "that of its source"
-    rows = [
-        {row["name"]: row["scores"] for row in table.draft.values["rows"]}
-        for table in (first, again)
-    ]
-    assert rows[0] == rows[1]
+    assert _scores(first) == _scores(again)
 
 
 def test_a_stop_is_heard_while_results_are_measured(request_):
@@ -145,17 +169,20 @@ def test_a_stop_is_heard_while_results_are_measured(request_):
     assert made(request_, on_event=told, should_stop=is_measuring).stopped
 
 
-def test_methods_are_compared_source_by_source():
+def test_methods_are_compared_on_the_same_sources():
     ours = [PictureScores(content=0.1 * index, error=0.2) for index in range(5)]
     theirs = [replace(one, content=one.content + 0.3) for one in ours]
-    results = Results(
-        scores={}, of_each={"ours": ours, "colour_match": theirs, "real": []}, accuracy=None
-    )
+    ways = {
+        "ours": Estimated(scores={}, of_each=ours),
+        "colour_match": Estimated(scores={}, of_each=theirs),
+        "real": Estimated(scores={}, of_each=[]),
+    }
 
-    [sentence] = results.comparisons("ours")
-    assert sentence.startswith("ours less colour match, source by source: content ↓ -0.300 ± 0.000")
+    [sentence] = Results(ways=ways, accuracy=None).comparisons("ours")
+    assert sentence.startswith("ours less colour match: content ↓ -0.300 ± 0.000")
     assert "error ↓ 0.000 ± 0.000" in sentence
-    assert replace(results, of_each={"ours": ours[:4]}).comparisons("ours") == []
+    few = {**ways, "ours": Estimated(scores={}, of_each=ours[:4])}
+    assert Results(ways=few, accuracy=None).comparisons("ours") == []
 
 
 def test_a_training_that_fails_costs_its_row_alone(request_, monkeypatch):
@@ -192,6 +219,22 @@ def test_features_add_content_and_style(request_, tmp_path):
     assert rows["real"]["style"]["value"] > 0
 
 
+def test_all_is_measured_at_the_size_at_which_networks_see_it(request_, monkeypatch):
+    monkeypatch.setattr(settings, "SIZE", 40)  # To which end 45 of the 64 pixels are seen.
+    [table] = made(replace(request_, only=("nothing",))).tables
+
+    assert "reduced to 45 pixels" in table.path.read_text()
+    rows = {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+    # Right halves are the left ones without colours: no fine detail of theirs is lost.
+    assert rows["identity"]["detail"]["value"] > 0.99
+
+
+def test_without_weights_it_is_told_what_is_not_measured(request_):
+    told = Collected()
+    made(replace(request_, only=("nothing",)), on_event=told)
+    assert any("--weights" in note.text for note in told.of(Note))
+
+
 def test_a_set_that_is_missing_is_listed_with_how_to_get_it(request_):
     result = made(replace(request_, tasks=("images-to-maps", "labels-to-cityscapes"), only=("no",)))
 
@@ -199,6 +242,8 @@ def test_a_set_that_is_missing_is_listed_with_how_to_get_it(request_):
     assert missing.name == "table3, Labels to Cityscapes"
     assert "cityscapes" in missing.reason
     assert "pix2pix" in missing.hint
+    name = "table3-labels-to-cityscapes"
+    assert "pix2pix" in (request_.out / name / f"{name}.md").read_text()
 
 
 def test_no_set_at_all_is_an_error(request_, tmp_path):

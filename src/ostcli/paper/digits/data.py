@@ -100,21 +100,21 @@ def load_mnist(data: Path, *, download: bool = False) -> DigitDomain:
 
 
 def load_svhn(data: Path, *, download: bool = False) -> DigitDomain:
-    """Read SVHN: `svhn_crops.npz`, or the files of `torchvision.datasets.SVHN`.
+    """Read SVHN: the files of `torchvision.datasets.SVHN`, or else `svhn_crops.npz`, which is less.
 
     Args:
         data: the folder that they are in.
-        download: fetch the latter there if neither is.
+        download: fetch the former there if neither is.
 
     Raises:
         InputError: they are missing or broken.
     """
     data = _of_digits(data)
-    crops = data / "svhn_crops.npz"
-    if crops.is_file():
+    crops, splits = data / "svhn_crops.npz", ("train", "test")
+    is_whole = all((data / f"{split}_32x32.mat").is_file() for split in splits)
+    if crops.is_file() and not is_whole:
         return _of_npz("SVHN", crops)
-    splits = ("train", "test")
-    if not download and not all((data / f"{split}_32x32.mat").is_file() for split in splits):
+    if not download and not is_whole:
         raise _missing("SVHN", data, "train_32x32.mat and test_32x32.mat, or svhn_crops.npz")
     parts = []
     for split in splits:

@@ -9,7 +9,7 @@ from PIL import Image
 from ostcli.config import ViewConfig
 from ostcli.errors import InputError
 from ostcli.events import OnEvent
-from ostcli.images.folder import open_folder
+from ostcli.images.folder import open_folder, reduce_to_working_size
 from ostcli.method.augment import Pictures
 
 SEEN = ViewConfig()
@@ -40,12 +40,18 @@ class PictureDomains:
             test_b=self.test_a,
         )
 
+    def seen_by(self, view: ViewConfig) -> "PictureDomains":
+        """Return the same at the size at which networks see it: no figure is then one of scale."""
+        parts = (self.train_a, self.train_b, self.test_a, self.test_b)
+        train_a, train_b, test_a, test_b = (Reduced(part, view) for part in parts)
+        return replace(self, train_a=train_a, train_b=train_b, test_a=test_a, test_b=test_b)
+
 
 def load_domains(folder: Path, on_event: OnEvent) -> PictureDomains:
     """Open a set: `trainA`, `trainB`, `testA`, `testB`, or `train` and `test` (`val`) with pairs.
 
     Pictures that cannot be read are named and left out. In four folders, too, pictures are pairs if
-    their names say so: `1_A.jpg` and `1_B.jpg`, or the same name.
+    their names say so, `1_A.jpg` and `1_B.jpg` or the same name, and their sizes do not gainsay it.
 
     Args:
         folder: of the set.
@@ -57,12 +63,13 @@ def load_domains(folder: Path, on_event: OnEvent) -> PictureDomains:
     four = [folder / f"{part}{domain}" for part in ("train", "test") for domain in "AB"]
     if all(each.is_dir() for each in four):
         train_a, train_b, test_a, test_b = (open_folder(each, SEEN, on_event) for each in four)
+        named_alike = _without(test_a.stems, "_A") == _without(test_b.stems, "_B")
         return PictureDomains(
             train_a=train_a,
             train_b=train_b,
             test_a=test_a,
             test_b=test_b,
-            are_pairs=_without(test_a.stems, "_A") == _without(test_b.stems, "_B"),
+            are_pairs=named_alike and _are_of_one_size(test_a, test_b),
         )
     test = next((folder / part for part in TEST_PARTS if (folder / part).is_dir()), None)
     if test is None or not (folder / "train").is_dir():
@@ -102,6 +109,30 @@ class Halves:
         width = picture.width // 2
         left = self._half * (picture.width - width)
         return picture.crop((left, 0, left + width, picture.height))
+
+
+class Reduced:
+    """Pictures at the size at which networks see them.
+
+    Args:
+        pictures: RGB.
+        view: says which.
+    """
+
+    def __init__(self, pictures: Pictures, view: ViewConfig) -> None:
+        self._pictures, self._view = pictures, view
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._pictures)
+
+    def __getitem__(self, index: int) -> Image.Image:
+        """Return one. RGB."""
+        return reduce_to_working_size(self._pictures[index], self._view)
+
+
+def _are_of_one_size(ones: Pictures, others: Pictures) -> bool:
+    return all(ones[index].size == others[index].size for index in range(len(ones)))
 
 
 def _without(stems: Sequence[str], ending: str) -> list[str]:

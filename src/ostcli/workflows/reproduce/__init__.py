@@ -1,9 +1,13 @@
 """The paper's tables and figures, made again: `ost reproduce`."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+
+import torch
 
 from ostcli.config import DeviceChoice, Precision
 from ostcli.errors import InputError, ResourceError, UsageError
@@ -14,7 +18,7 @@ from ostcli.paper.features import open_perceptual_network
 from ostcli.paper.pictures.data import load_domains
 from ostcli.paper.pictures.settings import TABLE_2, TABLE_3, PictureTask
 from ostcli.paper.plots import can_plot
-from ostcli.store.durable import make_folder
+from ostcli.store.durable import make_folder, write_file
 from ostcli.training.device import (
     choose_device,
     is_out_of_memory,
@@ -94,29 +98,58 @@ def reproduce(
         raise UsageError(
             f"there is no experiment {unknown[0]}", hint=f"use {', '.join(EXPERIMENTS)}, or all"
         )
-    if request.weights and any(name in OF_PICTURES for name in experiments):
-        check_scikit_learn()
+    if any(name in OF_PICTURES for name in experiments):
+        if request.weights:
+            check_scikit_learn()
+        else:
+            text = "no content, style, P(B) or KID of pictures without --weights, or --download"
+            on_event(Note(text=text, warning=True))
     _check_tasks(request.tasks)
     prepare_arithmetic()
     began, where = time.monotonic(), choose_device(device)
-    if precision is Precision.AUTO:
-        precision = faster_precision(where, (Precision.BF16,))
     if not can_plot():
         on_event(
             Note(text="no plots without matplotlib: pip install 'ostcli[paper]'", warning=True)
         )
     with using_threads(threads):
+        make_folder(request.out)  # A folder that cannot be written is known before the work.
+        precision = _settled(precision, request.out, where)
         makers = _makers(experiments, request, precision, Watch(where, on_event, should_stop))
         if not makers:
             raise UsageError(
                 f"{' and '.join(experiments)} have none of these tasks",
                 hint="ost reproduce --help says which belong to what, or leave --task out",
             )
-        make_folder(request.out)  # A folder that cannot be written is known before the work.
         return _made(makers, began)
 
 
-def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceResult:
+def _settled(precision: Precision, out: Path, where: torch.device) -> Precision:
+    """Return the precision of every training; AUTO is that of the rows that are there already.
+
+    Rows of another precision are other rows, and two measurements may come out differently.
+    """
+    path = out / "rows" / "precision.json"
+    if precision is Precision.AUTO:
+        try:
+            precision = Precision(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            precision = faster_precision(where, (Precision.BF16,))
+    make_folder(path.parent)
+    write_file(path, json.dumps(precision).encode())
+    return precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Maker:
+    """What makes a table."""
+
+    name: str
+    """Of the table, for people."""
+    book: Book
+    make: Callable[[Book], Table]
+
+
+def _made(makers: Sequence[_Maker], began: float) -> ReproduceResult:
     """Make tables, past those that cannot be made, until a stop is asked for.
 
     Raises:
@@ -126,11 +159,12 @@ def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceR
     tables: list[Table] = []
     missing: list[Missing] = []
     stopped = False
-    for name, make in makers.items():
+    for maker in makers:
         try:
-            tables.append(make())
+            tables.append(maker.make(maker.book))
         except InputError as error:
-            missing.append(Missing(name=name, reason=error.message, hint=error.hint))
+            missing.append(Missing(name=maker.name, reason=error.message, hint=error.hint))
+            maker.book.write_missing(f"{maker.name} not made: {error.message}; {error.hint}")
         except StoppedError:
             stopped = True
             break
@@ -138,7 +172,7 @@ def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceR
             if not is_out_of_memory(error):
                 raise
             raise ResourceError(
-                f"out of memory while making {name}; finished rows are kept",
+                f"out of memory while making {maker.name}; finished rows are kept",
                 hint="close other programs, or use --device cpu, and give the same command again",
             ) from error
     if not tables and not stopped and missing:
@@ -153,23 +187,28 @@ def _made(makers: Mapping[str, Callable[[], Table]], began: float) -> ReproduceR
 
 def _makers(
     experiments: Sequence[str], request: Request, precision: Precision, watch: Watch
-) -> Mapping[str, Callable[[], Table]]:
-    """Return what makes each table, by its name for people."""
-    makers: dict[str, Callable[[], Table]] = {}
+) -> list[_Maker]:
+    """Return what makes each table."""
+    makers: list[_Maker] = []
     for name in experiments:
         if name == "minimality":
             book = Book(request.out / name, request.out / "rows" / name)
-            makers[name] = partial(minimality, watch, book, request)
-        for task in TASKS if name in OF_DIGITS else ():
-            if request.has(task.key):
-                makers[f"{name}, {task.title}"] = partial(
-                    _of_digits, name, task, request, precision, watch
-                )
-        for of_pictures in OF_PICTURES.get(name, ()):
-            if request.has(of_pictures.key):
-                makers[f"{name}, {of_pictures.title}"] = partial(
-                    _of_pictures, name, of_pictures, request, precision, watch
-                )
+            makers.append(_Maker(name=name, book=book, make=partial(minimality, watch, request)))
+        given = request, precision, watch
+        of_tasks: dict[tuple[str, str], Callable[[Book], Table]] = {
+            (task.key, task.title): partial(_of_digits, name, task, *given)
+            for task in TASKS
+            if name in OF_DIGITS
+        }
+        of_tasks |= {
+            (task.key, task.title): partial(_of_pictures, name, task, *given)
+            for task in OF_PICTURES.get(name, ())
+        }
+        makers += [
+            _Maker(name=f"{name}, {title}", book=Book.of(request.out, name, key), make=make)
+            for (key, title), make in of_tasks.items()
+            if request.has(key)
+        ]
     return makers
 
 
@@ -180,6 +219,7 @@ def _of_digits(
     request: Request,
     precision: Precision,
     watch: Watch,
+    book: Book,
 ) -> Table:
     """Make the table of one direction.
 
@@ -190,11 +230,16 @@ def _of_digits(
     lab = DigitLab(
         task, a, b, seed=request.seed, budget=request.budget, precision=precision, watch=watch
     )
-    return OF_DIGITS[name](lab, Book.of(request.out, name, task.key), request)
+    return OF_DIGITS[name](lab, book, request)
 
 
 def _of_pictures(
-    name: str, task: PictureTask, request: Request, precision: Precision, watch: Watch
+    name: str,
+    task: PictureTask,
+    request: Request,
+    precision: Precision,
+    watch: Watch,
+    book: Book,
 ) -> Table:
     """Make the table of one task.
 
@@ -212,7 +257,6 @@ def _of_pictures(
         precision=precision,
         watch=watch,
     )
-    book = Book.of(request.out, name, task.key)
     return picture_table(name, lab, book, request, network)
 
 

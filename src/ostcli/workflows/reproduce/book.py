@@ -20,10 +20,9 @@ from ostcli.paper.tables import markdown_table
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.manifest import slug
 from ostcli.store.tensors import decode_tensors, encode_tensors
+from ostcli.workflows.reproduce.kept import Halfway
 
 Values = Mapping[str, Any]
-SECONDS = "seconds"
-"""What a part of a row took, among its tensors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +103,10 @@ class Row:
         except DamagedError:
             return None
 
+    def halfway(self, name: str) -> Halfway:
+        """Return the place for a training of a part, until the row is at its end."""
+        return Halfway(self._part(f"{name}-halfway"))
+
     def keep_picture(self, index: int, image: Image.Image) -> None:
         """Put one of its pictures on the disk."""
         make_folder(self.folder)
@@ -182,6 +185,13 @@ class Book:
         write_file(path.with_suffix(".csv"), stream.getvalue().encode())
         write_file(path.with_suffix(".json"), _as_bytes(draft.values))
         return Table(draft=draft, path=path, pictures=tuple(pictures))
+
+    def write_missing(self, sentence: str) -> None:
+        """Say in a table's place why there is none; one that was written before stays."""
+        path = self.folder / f"{self.folder.name}.md"
+        if not path.with_suffix(".json").is_file():
+            make_folder(self.folder)
+            write_file(path, f"{sentence}.\n".encode())
 
 
 def _as_bytes(values: Values) -> bytes:

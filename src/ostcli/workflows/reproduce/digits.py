@@ -23,7 +23,7 @@ from ostcli.paper.digits.settings import (
     PRETRAIN_WEIGHTS,
 )
 from ostcli.paper.digits.train import CPU, pretrain
-from ostcli.workflows.reproduce.kept import digest_of, kept
+from ostcli.workflows.reproduce.kept import Halfway, digest_of, kept
 from ostcli.workflows.reproduce.watch import Watch
 
 DOMAIN_STEPS = 300
@@ -228,7 +228,7 @@ class DigitLab:
             "latent": latent,
         }
 
-        def train() -> Networks:
+        def train(_: Halfway) -> Networks:
             return pretrain(
                 self.b.train,
                 layers,
@@ -257,7 +257,7 @@ class DigitLab:
                 "steps": steps,
             },
             build=lambda: Classifier(digits.colours, num_classes),
-            train=lambda: train_classifier(
+            train=lambda _: train_classifier(
                 digits,
                 num_classes=num_classes,
                 steps=steps,

@@ -3,9 +3,11 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from ostcli.errors import DamagedError
@@ -14,8 +16,45 @@ from ostcli.store.durable import make_folder, write_file
 from ostcli.store.manifest import slug
 from ostcli.store.root import store_root
 from ostcli.store.tensors import check_tensors, decode_tensors, encode_tensors
+from ostcli.training.trainer import Trainer
+
+SECONDS = "seconds"
+"""What a part of the work took, among its tensors."""
 
 M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Halfway:
+    """A place on the disk for a training that is not done yet.
+
+    Args:
+        path: of the file that holds its state.
+    """
+
+    path: Path
+
+    def keep(self, trainer: Trainer[Any], seconds: float) -> None:
+        """Put its state there, and the seconds that it took so far."""
+        make_folder(self.path.parent)
+        state = {**trainer.state(), SECONDS: torch.tensor(seconds)}
+        write_file(self.path, encode_tensors(state))
+
+    def go_on(self, trainer: Trainer[Any]) -> float:
+        """Take the state that is there, if one is and it is whole, and return its seconds."""
+        if not self.path.is_file():
+            return 0.0
+        try:
+            state = decode_tensors(self.path.read_bytes(), path=self.path)
+        except DamagedError:
+            return 0.0
+        seconds = float(state.pop(SECONDS))
+        trainer.load_state(state)
+        return seconds
+
+    def remove(self) -> None:
+        """Forget it: the training is done, and what came of it is kept."""
+        self.path.unlink(missing_ok=True)
 
 
 def kept(
@@ -23,7 +62,7 @@ def kept(
     settings: Mapping[str, Any],
     *,
     build: Callable[[], M],
-    train: Callable[[], M],
+    train: Callable[[Halfway], M],
     on_event: OnEvent,
 ) -> M:
     """Return trained networks: those of the cache, or else trained now and put there.
@@ -32,7 +71,7 @@ def kept(
         name: what they are, in a few words.
         settings: all that they depend on, as JSON values; other settings are other networks.
         build: makes networks of that architecture, of any weights.
-        train: trains them.
+        train: trains them, and may keep what is not done.
         on_event: told what is done.
     """
     settled = json.dumps(settings, sort_keys=True).encode()
@@ -44,9 +83,11 @@ def kept(
         except DamagedError as error:
             on_event(Note(text=f"{error.message}: {name} is trained again", warning=True))
     on_event(Note(text=f"training {name}"))
-    networks = train()
+    halfway = Halfway(path.with_suffix(".halfway.safetensors"))
+    networks = train(halfway)
     make_folder(path.parent)
     write_file(path, encode_tensors(networks.state_dict()))
+    halfway.remove()
     return networks
 
 

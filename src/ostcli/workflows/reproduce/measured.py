@@ -8,14 +8,13 @@ from PIL import Image
 from ostcli.images.controls import Controls
 from ostcli.images.folder import spread
 from ostcli.paper.features import PerceptualNetwork
-from ostcli.paper.intervals import Estimate, difference
-from ostcli.paper.scores import Gathered, Measurement, PictureScores, estimates
+from ostcli.paper.scores import Estimated, Gathered, Measurement, estimates
 from ostcli.paper.tables import HEADINGS, estimate_cell
 from ostcli.workflows.reproduce.pictures import PictureLab
 from ostcli.workflows.scoring import MOST_OF_FOLDER, Perceptual, measure_all
 
-COMPARED = ("content", "domain", "error", "detail")
-"""Figures by which ways are compared source by source."""
+COMPARED = ("content", "style", "domain", "kid", "error", "detail")
+"""Figures by which ways are compared on the same sources."""
 FEWEST_TOLD = 5
 """Sources below which nothing is said of differences."""
 REAL = "real"
@@ -26,21 +25,18 @@ REAL = "real"
 class Results:
     """What the ways of translating come to, by their names."""
 
-    scores: Mapping[str, Mapping[str, Estimate]]
-    """By figure."""
-    of_each: Mapping[str, Sequence[PictureScores]]
-    """Of each source, in order."""
+    ways: Mapping[str, Estimated]
     accuracy: float | None
     """Of the classifier of domains, if there is one."""
 
     def comparisons(self, ours: str) -> list[str]:
-        """Return sentences on how one way compares with each other one, source by source."""
-        own = self.of_each.get(ours)
-        if own is None or len(own) < FEWEST_TOLD:
+        """Return sentences on how one way compares with each other one, on the same sources."""
+        own = self.ways.get(ours)
+        if own is None or len(own.of_each) < FEWEST_TOLD:
             return []
         return [
-            f"{ours} less {name.replace('_', ' ')}, source by source: {figures}."
-            for name, other in self.of_each.items()
+            f"{ours} less {name.replace('_', ' ')}: {figures}."
+            for name, other in self.ways.items()
             if name not in {ours, REAL} and (figures := _differences(own, other))
         ]
 
@@ -68,25 +64,23 @@ def measure_methods(
         for picture in spread(lab.domains.train_a, MOST_OF_FOLDER):
             lab.watch.check()
             seen.more_of_a.add(seen.digest(picture))
-        sources = Gathered(result.seen for result in measurements["identity"] if result.seen)
-        classifier, held_against = seen.classifier(sources, lab.watch.on_event), seen.folder
+        # Of no picture that is scored: of the sources, what is left as it was would be A for sure.
+        classifier, held_against = seen.classifier(Gathered(), lab.watch.on_event), seen.folder
         measurements[REAL] = [
             Measurement({}, seen.digest(picture))
             for picture in spread(lab.domains.test_b, len(lab.sources))
         ]
         lab.watch.check()
-    found = {name: estimates(each, held_against, classifier) for name, each in measurements.items()}
     return Results(
-        scores={name: together for name, (together, _) in found.items()},
-        of_each={name: of_each for name, (_, of_each) in found.items()},
+        ways={
+            name: estimates(each, held_against, classifier) for name, each in measurements.items()
+        },
         accuracy=classifier.accuracy if classifier else None,
     )
 
 
-def _differences(ours: Sequence[PictureScores], theirs: Sequence[PictureScores]) -> str:
-    parts = []
-    for figure in COMPARED:
-        one, other = ([getattr(each, figure) for each in way] for way in (ours, theirs))
-        if None not in [*one, *other]:
-            parts.append(f"{HEADINGS[figure]} {estimate_cell(difference(one, other))}")
-    return ", ".join(parts)
+def _differences(ours: Estimated, theirs: Estimated) -> str:
+    found = {figure: ours.less(theirs, figure) for figure in COMPARED}
+    return ", ".join(
+        f"{HEADINGS[figure]} {estimate_cell(each)}" for figure, each in found.items() if each
+    )

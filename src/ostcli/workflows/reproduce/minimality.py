@@ -36,7 +36,7 @@ INTRODUCTION = (
 )
 
 
-def minimality(watch: Watch, book: Book, request: Request) -> Table:
+def minimality(watch: Watch, request: Request, book: Book) -> Table:
     """Train the networks of all seeds, and write the table and its figure."""
     steps = max(1, round(STEPS * min(1.0, request.budget)))
     settings = {"seeds": NUM_SEEDS, "steps": steps, "seed": request.seed}

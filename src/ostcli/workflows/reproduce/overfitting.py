@@ -1,19 +1,22 @@
-"""The talk's strip on overfitting: what becomes of a digit, selective above non-selective."""
+"""The talk's strip on overfitting: what becomes of a digit, selective above non-selective.
+
+Below the two are UNIT and CycleGAN, so that every method is seen at every length.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
 from PIL import Image
 
 from ostcli.events import Note
 from ostcli.images.sheet import contact_sheet
-from ostcli.method.networks import Networks
 from ostcli.paper.digits.settings import ADAPT_STEPS, FULL, TABLE_1, TWIN
 from ostcli.paper.plots import plot_lines
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
-from ostcli.workflows.reproduce.methods import Trained, one_shot
+from ostcli.workflows.reproduce.methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     INTERVALS,
@@ -27,37 +30,40 @@ from ostcli.workflows.reproduce.rows import (
     translate_in_parts,
 )
 
-NUM_LOOKS = 10
-"""At the translations, after equal numbers of steps; one more before the first."""
-LENGTH = 4
-"""How many times as long as Table 1's runs: overfitting takes its time."""
+LOOKS = (0.0, 1 / 6, 1 / 3, 2 / 3, 1.0, 4 / 3, 2.0, 3.0, 4.0)
+"""At the translations, in lengths of Table 1's runs; many early ones, as methods part there."""
 NUM_RUNS = 50
 """At most."""
 SHOWN = 6
 """Digits whose course the sheet shows."""
 TILE = 48
 """Pixels of each look."""
-ROWS = {"selective": FULL, "non-selective": TWIN}
-"""By their names in Table 1."""
-HEADINGS = ("steps", *(f"{kind}: {SCORES[score]}" for kind in ROWS for score in PLOTTED))
+OF_TABLE_1 = {row.name: row for row in TABLE_1}
+METHODS: Mapping[str, Trained[Any]] = {
+    "selective": one_shot(OF_TABLE_1[FULL]),
+    "non-selective": one_shot(OF_TABLE_1[TWIN]),
+    "UNIT, from phase I": unit(from_phase_one=True),
+    "CycleGAN, from phase I": cyclegan(from_phase_one=True),
+}
+"""Each goes on to the last of the looks."""
+HEADINGS = ("steps", *(f"{kind}: {SCORES[score]}" for kind in METHODS for score in PLOTTED))
 
 
 def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
-    """Follow runs of both kinds, and write the strip; see `table_1`."""
-    steps = lab.steps(LENGTH * ADAPT_STEPS)
-    looks = sorted({round(steps * index / NUM_LOOKS) for index in range(NUM_LOOKS + 1)})
+    """Follow runs of each kind, and write the strip; see `table_1`."""
+    looks = sorted({lab.steps(round(length * ADAPT_STEPS)) for length in LOOKS})
     drawn = lab.drawn(min(NUM_RUNS, request.runs))
     rows = {
         name: book.row(
             name,
             {
                 **lab.settings,
-                "method": _method(of_table).settings,
+                "method": _prolonged(method).settings,
                 "runs": len(drawn.labels),
                 "looks": looks,
             },
         )
-        for name, of_table in ROWS.items()
+        for name, method in METHODS.items()
     }
     chosen = request.chosen(rows, lab.task.title, lab.watch.on_event)
     courses = {
@@ -69,9 +75,10 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
             name=f"overfitting-{lab.task.key}",
             introduction=(
                 f"# Overfitting, {lab.task.title}\n\n{lab.introduction}\n\nThe same "
-                f"{len(drawn.labels)} pictures of A as training goes on for {LENGTH} times as "
-                "long, where their losses change A's own layers alone, and where they change "
-                f"every layer. {INTERVALS} All steps are of the same runs."
+                f"{len(drawn.labels)} pictures of A as training goes on for {LOOKS[-1]:.0f} times "
+                "as long: the full method, where their losses change A's own layers alone; the "
+                "same where they change every layer; and UNIT and CycleGAN from phase I's "
+                f"networks. {INTERVALS} All steps are of the same runs."
             ),
             headings=HEADINGS,
             cells=[
@@ -92,9 +99,8 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
     )
 
 
-def _method(row: str) -> Trained[Networks]:
-    [ablation] = (each for each in TABLE_1 if each.name == row)
-    return one_shot(ablation, steps=LENGTH * ADAPT_STEPS)
+def _prolonged(method: Trained[Any]) -> Trained[Any]:
+    return replace(method, steps=round(LOOKS[-1] * ADAPT_STEPS))
 
 
 def _kept(row: Row, looks: Sequence[int]) -> Values | None:
@@ -106,7 +112,7 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
     """Follow one kind of runs: keep its figures by step, and a strip for each look."""
     lab.watch.check()
     lab.watch.on_event(Note(text=f"{lab.task.title}, overfitting: {row.name}"))
-    made, _ = translate_in_parts(row, _method(ROWS[row.name]), lab, drawn, looks)
+    made, _ = translate_in_parts(row, _prolonged(METHODS[row.name]), lab, drawn, looks)
     for index, step in enumerate(looks):
         row.keep_picture(index, strip(made[step][:SHOWN, 0]))
     return row.keep(

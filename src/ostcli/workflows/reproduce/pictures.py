@@ -37,8 +37,8 @@ from ostcli.training.loop import Hooks, Training, run
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
 from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
-from ostcli.workflows.reproduce.book import SECONDS, Row, Values
-from ostcli.workflows.reproduce.kept import kept
+from ostcli.workflows.reproduce.book import Row, Values
+from ostcli.workflows.reproduce.kept import SECONDS, Halfway, kept
 from ostcli.workflows.reproduce.watch import Watch
 from ostcli.workflows.translator import Translator
 
@@ -54,7 +54,7 @@ class PictureLab:
 
     Args:
         task: which.
-        domains: in the task's order.
+        domains: in the task's order; all are reduced to the size at which the networks see them.
         preset: PAPER for the authors' network and lengths, FAST for what two cores can do.
         seed: of all chance.
         budget: by what steps are multiplied.
@@ -73,13 +73,14 @@ class PictureLab:
         precision: Precision,
         watch: Watch,
     ) -> None:
-        self.task, self.domains, self.watch = task, domains, watch
+        self.task, self.watch = task, watch
         num_pictures = len(domains.train_b)
         one = phase_one_config(task, preset, num_pictures=num_pictures, seed=seed, budget=budget)
         two = adapt_preset(one, num_pictures=num_pictures)
         steps = STEPS_TWO if preset is Preset.FAST else two.steps
         assert steps is not None
         self.one = replace(one, precision=precision)
+        self.domains = domains.seen_by(self.one.view)
         self.two = replace(two, precision=precision, seed=seed, steps=max(1, round(budget * steps)))
 
     @cached_property
@@ -122,10 +123,10 @@ class PictureLab:
         """Phase I's networks, trained once."""
         name, config = f"phase I of {self.task.title}", self.one
 
-        def train() -> Networks:
+        def train(halfway: Halfway) -> Networks:
             networks = build_networks(config.network, seed=config.seed)
             views = {"b": self.views(self.domains.train_b)}
-            trainer = self.train(name, networks, PhaseOne.begin(config), config, views)
+            trainer, _ = self.train(name, networks, PhaseOne.begin(config), config, views, halfway)
             return trainer.networks_for_use().to("cpu")
 
         return kept(
@@ -161,8 +162,9 @@ class PictureLab:
         phase: Phase[N],
         config: PretrainConfig | AdaptConfig,
         views: Mapping[str, Views],
-    ) -> Trainer[N]:
-        """Train networks on views by domain.
+        halfway: Halfway,
+    ) -> tuple[Trainer[N], float]:
+        """Train networks on views by domain, from where an earlier process was stopped.
 
         Args:
             name: for the user.
@@ -170,9 +172,13 @@ class PictureLab:
             phase: gives the losses.
             config: rates and steps.
             views: by domain.
+            halfway: keeps the state.
+
+        Returns:
+            The trainer at its last step, and the seconds that all steps took.
 
         Raises:
-            StoppedError: a stop was asked for.
+            StoppedError: a stop was asked for; the state is kept.
         """
 
         def batch(step: int) -> Batch:
@@ -186,8 +192,14 @@ class PictureLab:
             seed=config.seed,
             precision=config.precision,
         )
+        before, began = halfway.go_on(trainer), time.monotonic()
+
+        def save(seconds: float) -> None:
+            if trainer.step != config.steps:
+                halfway.keep(trainer, seconds)
+
         hooks = Hooks(
-            save=lambda _: None,
+            save=save,
             preview=lambda: None,
             should_stop=self.watch.should_stop,
             on_event=self.watch.on_event,
@@ -195,9 +207,9 @@ class PictureLab:
         schedule = Schedule(
             num_steps=config.steps, seconds=None, decay_share=config.optim.decay_share
         )
-        run([Training(name, trainer, batch, hooks)], schedule)
+        run([Training(name, trainer, batch, hooks)], schedule, seconds_before=before)
         self.watch.check()
-        return trainer
+        return trainer, before + time.monotonic() - began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,18 +219,25 @@ class PictureMethod(Generic[N]):
     name: str
     how_many: str
     """Pictures of A that it has: `ONE`, `FEW` or `ALL`."""
-    settings: Values
+    of_kind: Values
+    """What tells it from other methods, as JSON values."""
     begin: Callable[[PictureLab], N]
     """Makes the networks that it begins from."""
     phase: Callable[[PictureLab], Phase[N]]
     translating: Callable[[N], tuple[Networks, NetworkPath]]
     """Networks, and the path through them that is T_AB."""
 
+    @property
+    def settings(self) -> Values:
+        """All that its results depend on besides the task, as JSON values."""
+        number = {ONE: 1, FEW: NUM_FEW}.get(self.how_many)
+        return {**self.of_kind, "pictures_of_a": number}
+
     def translate(self, lab: PictureLab, row: Row) -> Values:
         """Put T_AB of the sources into a row, past those that are there, and return what it cost.
 
         Raises:
-            StoppedError: a stop was asked for; pictures that are done are kept.
+            StoppedError: a stop was asked for; what is done is kept.
             TrainingFailedError: a training went wrong again and again.
         """
         config = lab.two
@@ -235,15 +254,17 @@ class PictureMethod(Generic[N]):
                 part = row.part(name)
                 seconds += [] if part is None else [float(part[SECONDS])]
                 continue
-            began = time.monotonic()
-            views = self._views(lab, of_one[0])
-            trainer = lab.train(self.name, self.begin(lab), self.phase(lab), config, views)
+            views, halfway = self._views(lab, of_one[0]), row.halfway(name)
+            trainer, took = lab.train(
+                self.name, self.begin(lab), self.phase(lab), config, views, halfway
+            )
             networks, path = self.translating(trainer.networks_for_use())
             translator = Translator(networks, path, config.view)
             for index in of_one:
                 row.keep_picture(index, translator.translate(lab.sources[index]))
-            seconds.append(time.monotonic() - began)
-            row.keep_part(name, {SECONDS: torch.tensor(seconds[-1])})
+            seconds.append(took)
+            row.keep_part(name, {SECONDS: torch.tensor(took)})
+            halfway.remove()
         assert config.steps is not None
         each = _flop_of_step(self.begin(lab), self.phase(lab), config, self._views(lab, 0))
         before = 0.0 if self.how_many == ALL else lab.flop_of_phase_one
@@ -274,7 +295,7 @@ def one_shot() -> PictureMethod[Networks]:
     return PictureMethod(
         name=f"OST, {ONE} of A",
         how_many=ONE,
-        settings={"method": "OST"},
+        of_kind={"method": "OST"},
         begin=begin,
         phase=lambda lab: PhaseTwo.begin(lab.two),
         translating=lambda networks: (networks, networks.translate_ab),
@@ -287,7 +308,7 @@ def unit(how_many: str) -> PictureMethod[UnitNetworks]:
     return PictureMethod(
         name=f"UNIT, {how_many} of A",
         how_many=how_many,
-        settings={"method": "UNIT", **asdict(weights)},
+        of_kind={"method": "UNIT", **asdict(weights)},
         begin=_beginning(UnitNetworks, how_many),
         phase=lambda lab: Unit.begin(weights, lab.two.optim),
         translating=lambda both: (both.networks, both.networks.translate_ab),
@@ -299,7 +320,7 @@ def cyclegan(how_many: str) -> PictureMethod[CycleGanNetworks]:
     return PictureMethod(
         name=f"CycleGAN, {how_many} of A",
         how_many=how_many,
-        settings={"method": "CycleGAN"},
+        of_kind={"method": "CycleGAN", **asdict(CycleGanWeights())},
         begin=_beginning(CycleGanNetworks, how_many),
         phase=lambda lab: CycleGan.begin(
             CycleGanWeights(weight_identity=lab.task.weight_identity), lab.two.optim

@@ -14,10 +14,10 @@ from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.intervals import Estimate
 from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
 from ostcli.paper.plots import Bar, plot_bars
-from ostcli.paper.scores import FIGURES
+from ostcli.paper.scores import FIGURES, PictureScores
 from ostcli.paper.tables import HEADINGS, table_of_estimates
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
-from ostcli.workflows.reproduce.measured import measure_methods
+from ostcli.workflows.reproduce.measured import Results, measure_methods
 from ostcli.workflows.reproduce.pictures import (
     PictureLab,
     PictureMethod,
@@ -46,14 +46,15 @@ CAUTION = (
     "Content, style, KID and P(B) are those of `ost evaluate`, of the network's own pixels; the "
     "published figures are by other layers and another normalisation, so only the order of the "
     "methods can be compared. Style falls with the number of pictures that it is of, which is "
-    "that of the sources in every row, real pictures of B included. One of A and a few: trained "
+    "that of the sources in every row, real pictures of B included. The nearest picture of B is "
+    "one of those that results are held against. One of A and a few: trained "
     "for each source, from phase I's networks; all of A: trained once, from random weights, for "
     "as many steps as phase I and phase II have together. TFLOP in all are those of a training, "
     "and of phase I where it begins from that. UNIT's latents are deterministic, as all others "
     "here. ± is the reach of the 95 % interval over the pictures of a row, of style "
     "and KID by the jackknife, as if they had nothing in common; but phase I was trained once, "
-    "what has all of A too, and the trainings for single sources see the same views of B. Of "
-    "twenty comparisons below one is wrong, on the average."
+    "what has all of A too, and the trainings for single sources see the same views of B. The "
+    "comparisons below are of the same sources; of twenty one is wrong, on the average."
 )
 
 
@@ -86,7 +87,7 @@ def picture_table(
             made[method.name], costs[method.name] = pictures, row.figures
     lab.watch.on_event(Note(text=f"{lab.task.title}: measuring"))
     results = measure_methods(lab, made, network)
-    scores = results.scores
+    scores = {name: way.scores for name, way in results.ways.items()}
     figures = [figure for figure in FIGURES if any(figure in row for row in scores.values())]
     headings, cells = table_of_estimates(scores, figures)
     not_made = [name for name in names if name not in made]
@@ -118,7 +119,7 @@ def picture_table(
                     {
                         "name": each,
                         "scores": _values_of(scores.get(each)),
-                        "of_pictures": [asdict(one) for one in results.of_each.get(each, ())],
+                        "of_pictures": [asdict(one) for one in _of_each(results, each)],
                         "published": published.get(each),
                         "cost": costs.get(each),
                     }
@@ -149,6 +150,10 @@ def _unadapted(lab: PictureLab) -> list[Image.Image]:
     return [translator.translate(source) for source in lab.sources]
 
 
+def _of_each(results: Results, name: str) -> Sequence[PictureScores]:
+    return results.ways[name].of_each if name in results.ways else ()
+
+
 def _values_of(scores: Mapping[str, Estimate] | None) -> Values | None:
     return None if scores is None else {figure: asdict(each) for figure, each in scores.items()}
 
@@ -166,11 +171,16 @@ def _introduction(lab: PictureLab, accuracy: float | None) -> str:
     sentences = [
         f"# {lab.task.title}\n\n{len(lab.sources)} pictures of A, {len(domains.train_b)} of B to "
         f"train on, and {len(domains.train_a)} of A for the rows that have all of them. Networks "
-        f"of {one.network.width} channels (authors: 64) on crops of {one.view.size} pixels (256); "
-        f"phase I {one.steps:,} steps, phase II {two.steps:,} (authors: 80 for each picture of B)."
+        f"of {one.network.width} channels (authors: 64) on crops of {one.view.size} pixels (256), "
+        f"to which end every picture of this table is reduced to {one.view.short_side} pixels on "
+        f"its shorter side; phase I {one.steps:,} steps, phase II {two.steps:,} (authors: 80 for "
+        "each picture of B)."
     ]
     if accuracy is not None:
-        sentences.append(f"P(B) is by a classifier right on {accuracy:.0%} of unseen pictures.")
+        sentences.append(
+            "P(B) is by a classifier of pictures to train on, right on "
+            f"{accuracy:.0%} of those it has not seen."
+        )
     return f"{' '.join(sentences)}\n\n{CAUTION}"
 
 

@@ -69,16 +69,15 @@ def test_a_test_part_is_what_is_held_back(tmp_path):
     assert (len(domain.train), len(domain.held_back)) == (NUMBER, NUMBER)
 
 
+def write_svhn_crops(folder, digits):
+    parts = ((part, name) for part in ("train", "test") for name in digits)
+    named = {f"{part}_{name}": digits[name] for part, name in parts}
+    np.savez(folder / "svhn_crops.npz", **named)
+
+
 def test_svhn_crops_come_in_two_parts(tmp_path):
     digits = coloured_digits()
-    np.savez(
-        tmp_path / "svhn_crops.npz",
-        **{
-            f"{part}_{name}": values
-            for part in ("train", "test")
-            for name, values in digits.items()
-        },
-    )
+    write_svhn_crops(tmp_path, digits)
 
     domain = load_svhn(tmp_path)
 
@@ -88,16 +87,27 @@ def test_svhn_crops_come_in_two_parts(tmp_path):
     assert -1.0 <= float(domain.train.pictures.min()) <= float(domain.train.pictures.max()) <= 1.0
 
 
-def test_svhn_is_read_through_torchvision(tmp_path, monkeypatch):
-    class FakeSvhn:
-        def __init__(self, root: Path, split: str, download: bool) -> None:
-            digits = coloured_digits()
-            self.data = digits["images"].transpose(0, 3, 1, 2)
-            self.labels = digits["labels"].astype(np.int64)
+class FakeSvhn:
+    def __init__(self, root: Path, split: str, download: bool) -> None:
+        digits = coloured_digits()
+        self.data = digits["images"].transpose(0, 3, 1, 2)
+        self.labels = digits["labels"].astype(np.int64)
 
+
+def test_svhn_is_read_through_torchvision(tmp_path, monkeypatch):
     monkeypatch.setattr("torchvision.datasets.SVHN", FakeSvhn)
 
     assert len(load_svhn(tmp_path, download=True).train) == NUMBER
+
+
+def test_all_of_svhn_goes_before_crops_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.SVHN", FakeSvhn)
+    write_svhn_crops(tmp_path, {name: each[:1] for name, each in coloured_digits().items()})
+    assert len(load_svhn(tmp_path).train) == 1
+
+    for split in ("train", "test"):
+        (tmp_path / f"{split}_32x32.mat").touch()
+    assert len(load_svhn(tmp_path).train) == NUMBER
 
 
 def test_mnist_m_is_divided(tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 from PIL import Image
 
+from ostcli.config import ViewConfig
 from ostcli.errors import InputError
 from ostcli.events import Collected, PictureFailed
 from ostcli.paper.pictures.data import load_domains
@@ -57,6 +58,25 @@ def test_four_folders_are_pairs_if_their_names_say_so(tmp_path):
                 save(tmp_path / f"{part}{domain}" / f"{number}_{domain}.png", colour)
 
     assert load_domains(tmp_path, Collected()).are_pairs
+
+
+def test_pictures_of_two_sizes_are_no_pairs_whatever_their_names(tmp_path):
+    for part in ("train", "test"):
+        save(tmp_path / f"{part}A" / "1.png", RED)
+        save(tmp_path / f"{part}B" / "1.png", BLUE, BLUE)
+
+    assert not load_domains(tmp_path, Collected()).are_pairs
+
+
+def test_pictures_are_as_large_as_networks_see_them(tmp_path):
+    for part in ("train", "val"):
+        save(tmp_path / part / "1.png", RED, BLUE)
+        with Image.open(tmp_path / part / "1.png") as pair:
+            pair.resize((64, 32)).save(tmp_path / part / "1.png")
+    domains = load_domains(tmp_path, Collected()).seen_by(ViewConfig(size=16, short_side=18))
+
+    assert {part[0].size for part in (domains.train_a, domains.test_b)} == {(18, 18)}
+    assert colours_of(domains.train_b) == [BLUE]
 
 
 def test_a_broken_picture_is_named_and_left_out(tmp_path):
