@@ -30,6 +30,9 @@ METHODS: Mapping[str, Trained[Any]] = {
 }
 VIEWS_OF_EACH = 3
 """Of a picture of A, on the average, where there are many: more steps then."""
+MOST_PICTURES, FEWEST_RUNS = 1_000, 4
+"""Of a point: no more runs than have so many pictures together, as the paper's averages have, but
+enough to tell runs apart."""
 HEADINGS = ("pictures of A", "method", "runs", *SCORES.values(), "s each")
 CAUTION = (
     f"{INTERVALS} No run has a picture of another, so many pictures mean few runs; a single run "
@@ -44,7 +47,11 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
     numbers = [number for number in NUMBERS if number <= len(lab.pool)]
     keys = {f"{name}, {n} of A": (n, name) for n in numbers for name in METHODS}
     asked = {
-        row: Asked(method=replace(METHODS[name], steps=_steps(number)), num_own=number)
+        row: Asked(
+            method=replace(METHODS[name], steps=_steps(number)),
+            num_own=number,
+            most_runs=max(FEWEST_RUNS, max(MOST_PICTURES, request.runs) // number),
+        )
         for row, (number, name) in keys.items()
     }
     by_row = figures_of(make_rows(lab, book, request, asked))

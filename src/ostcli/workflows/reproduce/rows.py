@@ -51,6 +51,8 @@ class Asked:
     method: DigitMethod
     num_own: int = 1
     """Pictures of A that each run has."""
+    most_runs: int | None = None
+    """Runs at most; None for as many as are asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ def make_rows(
     chosen = request.chosen(asked, lab.task.title, lab.watch.on_event)
     found: dict[str, MadeRow | None] = {}
     for name, each in asked.items():
-        drawn = lab.drawn(request.runs, each.num_own)
+        drawn = lab.drawn(min(request.runs, each.most_runs or request.runs), each.num_own)
         settings = {
             **lab.settings,
             "method": each.method.settings,
