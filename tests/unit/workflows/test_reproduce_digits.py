@@ -320,6 +320,16 @@ def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
     assert points[2, "OST"] is None
 
 
+def test_points_of_many_pictures_have_fewer_runs(request_, monkeypatch):
+    monkeypatch.setattr(sys.modules["ostcli.workflows.reproduce.fig_3"], "MOST_PICTURES", 10)
+    request = replace(request_, runs=6, only=("OST, 2 of A", "OST, 5 of A"))
+    [table] = made("fig3", request).tables
+    points = {p["pictures_of_a"]: p["figures"] for p in table.draft.values["points"][3:9:3]}
+
+    runs = {number: len(figures["of_runs"]["accuracy"]) for number, figures in points.items()}
+    assert runs == {2: 5, 5: 4}
+
+
 def test_the_overfitting_strip_shows_every_method_at_every_length(request_):
     [table] = made("overfitting", replace(request_, only=(), budget=12 / 600)).tables
 
