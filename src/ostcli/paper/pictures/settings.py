@@ -9,8 +9,9 @@ from ostcli.presets import pretrain_preset
 ONE, FEW, ALL = "1", "few", "all"
 """How many pictures of A a method is given."""
 NUM_FEW = 5
-STEPS_ONE, STEPS_TWO = 1500, 100
-"""Of phase I and of phase II, small for two cores. Authors: 80 for each picture of B in each."""
+STEPS_ONE, STEPS_TWO = 1500, 200
+"""Of phase I and of phase II, for two cores (decision 0046). Authors: 80 for each picture of B in
+each."""
 WIDTH, SIZE = 32, 128
 """Channels after the first layer, and the side of a crop in pixels. Authors: 64 and 256."""
 
