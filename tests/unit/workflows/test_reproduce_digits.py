@@ -414,6 +414,7 @@ def test_unknown_names_are_errors_of_usage(request_):
         made("table1", replace(request_, tasks=("there",)))
     with pytest.raises(UsageError, match="table1 have none of these tasks"):
         made("table1", replace(request_, tasks=("summer-to-winter",)))
+    assert not request_.out.exists()
     with pytest.raises(UsageError, match="seed"):
         replace(request_, seed=2**63)
 

@@ -104,7 +104,7 @@ def reproduce(
         else:
             text = "no content, style, P(B) or KID of pictures without --weights, or --download"
             on_event(Note(text=text, warning=True))
-    _check_tasks(request.tasks)
+    _check_tasks(experiments, request)
     prepare_arithmetic()
     began, where = time.monotonic(), choose_device(device)
     if not can_plot():
@@ -115,11 +115,6 @@ def reproduce(
         make_folder(request.out)  # A folder that cannot be written is known before the work.
         precision = _settled(precision, request.out, where)
         makers = _makers(experiments, request, precision, Watch(where, on_event, should_stop))
-        if not makers:
-            raise UsageError(
-                f"{' and '.join(experiments)} have none of these tasks",
-                hint="ost reproduce --help says which belong to what, or leave --task out",
-            )
         return _made(makers, began)
 
 
@@ -260,12 +255,22 @@ def _of_pictures(
     return picture_table(name, lab, book, request, network)
 
 
-def _check_tasks(keys: Sequence[str]) -> None:
-    """Raise unless there are such tasks.
+def _tasks_of(experiment: str) -> Sequence[DigitTask | PictureTask]:
+    return TASKS if experiment in OF_DIGITS else OF_PICTURES.get(experiment, ())
+
+
+def _check_tasks(experiments: Sequence[str], request: Request) -> None:
+    """Raise unless there are such tasks, and one of the experiments has one of them.
 
     Raises:
-        UsageError: there is none of a name.
+        UsageError: there is none of a name, or nothing to do.
     """
     known = [task.key for task in (*TASKS, *TABLE_2, *TABLE_3)]
-    if unknown := [key for key in keys if key not in known]:
+    if unknown := [key for key in request.tasks if key not in known]:
         raise UsageError(f"there is no task {unknown[0]}", hint=f"use {', '.join(known)}")
+    has_one = any(request.has(task.key) for name in experiments for task in _tasks_of(name))
+    if not has_one and "minimality" not in experiments:
+        raise UsageError(
+            f"{' and '.join(experiments)} have none of these tasks",
+            hint="ost reproduce --help says which belong to what, or leave --task out",
+        )

@@ -35,10 +35,11 @@ MOST_PICTURES, FEWEST_RUNS = 1_000, 4
 enough to tell runs apart."""
 HEADINGS = ("pictures of A", "method", "runs", *SCORES.values(), "s each")
 CAUTION = (
-    f"{INTERVALS} No run has a picture of another, so many pictures mean few runs; a single run "
-    "has the interval of its pictures, which says nothing of another run. Where there are many, "
-    "the steps are three for each. The paper gives no numbers, only curves: OST above both others"
-    " at one picture (0.23 in its Table 1), overtaken as A grows."
+    f"{INTERVALS} No run has a picture of another, and more than {FEWEST_RUNS} runs have at most "
+    f"{MOST_PICTURES:,} together, so many pictures mean few runs; a single run has the interval "
+    "of its pictures, which says nothing of another run. Where there are many, the steps are three "
+    "for each. The paper gives no numbers, only curves: OST above both others at one picture "
+    "(0.23 in its Table 1), overtaken as A grows."
 )
 
 
