@@ -19,7 +19,7 @@ from ostcli.paper.digits import classify
 from ostcli.paper.digits.settings import FULL, TABLE_1, TWIN
 from ostcli.workflows.reproduce import digits as lab
 from ostcli.workflows.reproduce import reproduce, watch
-from ostcli.workflows.reproduce.methods import Trained
+from ostcli.workflows.reproduce.digit_methods import Trained
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.watch import Watch
 

@@ -15,7 +15,7 @@ from ostcli.paper.pictures import settings
 from ostcli.paper.scores import Estimated, PictureScores
 from ostcli.workflows.reproduce import reproduce
 from ostcli.workflows.reproduce.measured import Results
-from ostcli.workflows.reproduce.pictures import PictureMethod
+from ostcli.workflows.reproduce.picture_methods import PictureMethod
 from ostcli.workflows.reproduce.request import Request
 
 NUM_SOURCES = 2

@@ -8,8 +8,8 @@ from typing import Any
 from ostcli.paper.digits.settings import ADAPT_STEPS, TABLE_1
 from ostcli.paper.plots import plot_lines
 from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
+from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.digits import DigitLab
-from ostcli.workflows.reproduce.methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     INTERVALS,

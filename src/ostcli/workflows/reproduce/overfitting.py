@@ -15,8 +15,8 @@ from ostcli.images.sheet import contact_sheet
 from ostcli.paper.digits.settings import ADAPT_STEPS, FULL, TABLE_1, TWIN
 from ostcli.paper.plots import plot_lines
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
+from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
-from ostcli.workflows.reproduce.methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     INTERVALS,

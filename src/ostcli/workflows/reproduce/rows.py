@@ -16,9 +16,9 @@ from ostcli.paper.digits.layers import SIDE
 from ostcli.paper.intervals import Estimate
 from ostcli.paper.plots import Points
 from ostcli.workflows.reproduce.book import Book, Row, Values
+from ostcli.workflows.reproduce.digit_methods import AT_ONCE, DigitMethod
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.kept import SECONDS
-from ostcli.workflows.reproduce.methods import AT_ONCE, DigitMethod
 from ostcli.workflows.reproduce.request import Request
 
 INTERVALS = (

@@ -9,8 +9,7 @@ from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1
 from ostcli.paper.intervals import Estimate, balanced_share, difference, share
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
-from ostcli.workflows.reproduce.digits import DigitLab
-from ostcli.workflows.reproduce.methods import (
+from ostcli.workflows.reproduce.digit_methods import (
     Control,
     DigitMethod,
     cyclegan,
@@ -18,6 +17,7 @@ from ostcli.workflows.reproduce.methods import (
     unadapted,
     unit,
 )
+from ostcli.workflows.reproduce.digits import DigitLab
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     INTERVALS,

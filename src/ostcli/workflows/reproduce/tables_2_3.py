@@ -18,13 +18,8 @@ from ostcli.paper.scores import FIGURES, PictureScores
 from ostcli.paper.tables import HEADINGS, table_of_estimates
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.measured import Results, measure_methods
-from ostcli.workflows.reproduce.pictures import (
-    PictureLab,
-    PictureMethod,
-    cyclegan,
-    one_shot,
-    unit,
-)
+from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, one_shot, unit
+from ostcli.workflows.reproduce.pictures import PictureLab
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.translator import Translator
 
