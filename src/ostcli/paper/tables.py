@@ -53,6 +53,11 @@ def estimate_cell(estimate: Estimate | None) -> str:
     return f"{estimate.value:.3f} ± {estimate.high - estimate.value:.3f}"
 
 
+def seconds_cell(seconds: float) -> str:
+    """Return a length of time, to two digits where it is short."""
+    return f"{seconds:.2g}" if seconds < 10 else f"{seconds:,.0f}"
+
+
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown, its first column to the left and the others to the right."""
     marks = ["---", *["--:"] * (len(headings) - 1)]

@@ -143,8 +143,14 @@ def test_a_whole_name_is_that_row_alone(request_):
 def test_differences_are_told_run_by_run(request_):
     [table] = made("table1", replace(request_, runs=10, only=("identity", FULL))).tables
 
-    [sentence] = table.draft.remarks
-    assert sentence.startswith("The full method less “identity”: ")
+    assert list(table.draft.comparison.less) == ["identity"]
+    kept = json.loads(table.path.with_suffix(".json").read_text())
+    accuracy = {
+        row["name"]: row["figures"]["accuracy"]["value"] for row in kept["rows"] if row["figures"]
+    }
+    more = accuracy[FULL] - accuracy["identity"]
+    assert kept["comparison"]["less"]["identity"][0]["value"] == pytest.approx(more)
+    assert "| less | accuracy | right and real |" in table.path.read_text()
 
 
 def test_equal_seeds_give_equal_figures(request_):

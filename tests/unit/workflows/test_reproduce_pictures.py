@@ -178,11 +178,11 @@ def test_methods_are_compared_on_the_same_sources():
         "real": Estimated(scores={}, of_each=[]),
     }
 
-    [sentence] = Results(ways=ways, accuracy=None).comparisons("ours")
-    assert sentence.startswith("ours less colour match: content ↓ -0.300 ± 0.000")
-    assert "error ↓ 0.000 ± 0.000" in sentence
+    comparison = Results(ways=ways, accuracy=None).comparison("ours")
+    assert comparison.figures == ["content ↓", "error ↓"]
+    assert "| colour match | **-0.300 ± 0.000** | 0.000 ± 0.000 |" in comparison.markdown()
     few = {**ways, "ours": Estimated(scores={}, of_each=ours[:4])}
-    assert Results(ways=few, accuracy=None).comparisons("ours") == []
+    assert Results(ways=few, accuracy=None).comparison("ours") is None
 
 
 def test_a_training_that_fails_costs_its_row_alone(request_, monkeypatch):

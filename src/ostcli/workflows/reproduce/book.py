@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,42 @@ from torch import Tensor
 from ostcli.errors import DamagedError, PictureError
 from ostcli.images.encode import encode_picture
 from ostcli.images.read import read_picture
+from ostcli.paper.intervals import Estimate
 from ostcli.paper.plots import can_plot
-from ostcli.paper.tables import markdown_table
+from ostcli.paper.tables import estimate_cell, markdown_table
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.manifest import slug
 from ostcli.store.tensors import decode_tensors, encode_tensors
 from ostcli.workflows.reproduce.kept import Halfway
 
 Values = Mapping[str, Any]
+
+SHEET_QUALITY = 80
+"""Of WebP, 1 to 100: sheets are looked at, rows keep the pictures as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How one row of a table compares with the others, on the same pictures."""
+
+    ours: str
+    """The name of the one."""
+    figures: Sequence[str]
+    """By which, as headings."""
+    less: Mapping[str, Sequence[Estimate | None]]
+    """Ours less another row, by its name: for each of the figures."""
+
+    def markdown(self) -> str:
+        """Return it as a table of its own, below a heading."""
+        cells = [
+            [name, *(_emphasised(each) for each in differences)]
+            for name, differences in self.less.items()
+        ]
+        return (
+            f"## “{self.ours}” less each other row\n\nOf the same pictures. **Bold**: the interval "
+            "does not hold 0. Of twenty such figures of rows that do not differ, one is bold on "
+            f"the average.\n\n{markdown_table(['less', *self.figures], cells)}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +65,8 @@ class Draft:
     """As people read them."""
     values: Values
     """The same and more, for programs."""
-    remarks: Sequence[str] = ()
-    """Sentences that stand below it."""
+    comparison: Comparison | None = None
+    """Stands below it."""
     plot: Callable[[], bytes] | None = None
     """Draws it; None where there is nothing to draw."""
     sheet: Image.Image | None = None
@@ -172,18 +200,19 @@ class Book:
             write_file(pictures[-1], draft.plot())
         if draft.sheet is not None:
             pictures.append(path.with_suffix(".webp"))
-            write_file(pictures[-1], encode_picture(draft.sheet, ".webp"))
+            write_file(pictures[-1], encode_picture(draft.sheet, ".webp", quality=SHEET_QUALITY))
         parts = [
             draft.introduction,
             markdown_table(draft.headings, draft.cells),
-            *(f"* {remark}" for remark in draft.remarks),
             *(f"![{draft.name}]({picture.name})" for picture in pictures),
+            *([draft.comparison.markdown()] if draft.comparison else []),
         ]
         write_file(path, ("\n\n".join(part.strip() for part in parts) + "\n").encode())
         stream = io.StringIO(newline="")
         csv.writer(stream, lineterminator="\n").writerows([draft.headings, *draft.cells])
         write_file(path.with_suffix(".csv"), stream.getvalue().encode())
-        write_file(path.with_suffix(".json"), _as_bytes(draft.values))
+        comparison = asdict(draft.comparison) if draft.comparison else None
+        write_file(path.with_suffix(".json"), _as_bytes({**draft.values, "comparison": comparison}))
         return Table(draft=draft, path=path, pictures=tuple(pictures))
 
     def write_missing(self, sentence: str) -> None:
@@ -192,6 +221,12 @@ class Book:
         if not path.with_suffix(".json").is_file():
             make_folder(self.folder)
             write_file(path, f"{sentence}.\n".encode())
+
+
+def _emphasised(difference: Estimate | None) -> str:
+    """Return a difference for people, in bold where there is one."""
+    text = estimate_cell(difference)
+    return f"**{text}**" if difference is not None and difference.excludes(0) else text
 
 
 def _as_bytes(values: Values) -> bytes:

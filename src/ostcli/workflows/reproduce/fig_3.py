@@ -7,6 +7,7 @@ from typing import Any
 
 from ostcli.paper.digits.settings import ADAPT_STEPS, TABLE_1
 from ostcli.paper.plots import plot_lines
+from ostcli.paper.tables import seconds_cell
 from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.digits import DigitLab
@@ -86,7 +87,13 @@ def _cells(number: int, name: str, figures: Values | None) -> list[str]:
     if figures is None:
         return [str(number), name, "not run", *["–"] * len(SCORES)]
     num_runs = len(figures["of_runs"]["accuracy"])
-    return [str(number), name, f"{num_runs}", *cells(figures), f"{figures['seconds_each']:.2g}"]
+    return [
+        str(number),
+        name,
+        f"{num_runs}",
+        *cells(figures),
+        seconds_cell(figures["seconds_each"]),
+    ]
 
 
 def _plot(lab: DigitLab, found: Mapping[tuple[int, str], Values | None]) -> bytes:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ostcli.images.controls import Controls
 from ostcli.images.folder import spread
 from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.scores import Estimated, Gathered, Measurement, estimates
-from ostcli.paper.tables import HEADINGS, estimate_cell
+from ostcli.paper.tables import HEADINGS
+from ostcli.workflows.reproduce.book import Comparison
 from ostcli.workflows.reproduce.pictures import PictureLab
 from ostcli.workflows.scoring import MOST_OF_FOLDER, Perceptual, measure_all
 
@@ -29,16 +29,21 @@ class Results:
     accuracy: float | None
     """Of the classifier of domains, if there is one."""
 
-    def comparisons(self, ours: str) -> list[str]:
-        """Return sentences on how one way compares with each other one, on the same sources."""
+    def comparison(self, ours: str) -> Comparison | None:
+        """Compare one way with the others, on the same sources; None of a few sources."""
         own = self.ways.get(ours)
         if own is None or len(own.of_each) < FEWEST_TOLD:
-            return []
-        return [
-            f"{ours} less {name.replace('_', ' ')}: {figures}."
-            for name, other in self.ways.items()
-            if name not in {ours, REAL} and (figures := _differences(own, other))
-        ]
+            return None
+        figures = [figure for figure in COMPARED if own.less(own, figure) is not None]
+        return Comparison(
+            ours=ours,
+            figures=[HEADINGS[figure] for figure in figures],
+            less={
+                name.replace("_", " "): [own.less(other, figure) for figure in figures]
+                for name, other in self.ways.items()
+                if name not in {ours, REAL}
+            },
+        )
 
 
 def measure_methods(
@@ -47,19 +52,17 @@ def measure_methods(
     network: PerceptualNetwork | None,
 ) -> Results:
     """Measure the results of every way of translating, and of the controls."""
-    folder = spread(lab.domains.train_b, MOST_OF_FOLDER)
-    controls = Controls(folder)
     measurements: dict[str, list[Measurement]] = {}
     for index, source in enumerate(lab.sources):
         lab.watch.check()
-        results = {**controls.results(source), **{name: each[index] for name, each in made.items()}}
+        results = {name: each[index] for name, each in {**lab.controls, **made}.items()}
         truth = lab.truths[index] if lab.truths else None
         for name, row in measure_all(results, source, truth, network).items():
             measurements.setdefault(name, []).append(row)
     held_against, classifier = None, None
     if network is not None:
         seen = Perceptual(network=network)
-        seen.look_at(folder, lab.watch.should_stop)
+        seen.look_at(lab.folder, lab.watch.should_stop)
         lab.watch.check()
         for picture in spread(lab.domains.train_a, MOST_OF_FOLDER):
             lab.watch.check()
@@ -76,11 +79,4 @@ def measure_methods(
             name: estimates(each, held_against, classifier) for name, each in measurements.items()
         },
         accuracy=classifier.accuracy if classifier else None,
-    )
-
-
-def _differences(ours: Estimated, theirs: Estimated) -> str:
-    found = {figure: ours.less(theirs, figure) for figure in COMPARED}
-    return ", ".join(
-        f"{HEADINGS[figure]} {estimate_cell(each)}" for figure, each in found.items() if each
     )

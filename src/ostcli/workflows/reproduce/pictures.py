@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ostcli.config import AdaptConfig, Precision, Preset, PretrainConfig
+from ostcli.images.controls import Controls
 from ostcli.images.folder import spread
 from ostcli.method.architecture import build_networks
 from ostcli.method.augment import Pictures
@@ -34,6 +35,7 @@ from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.reproduce.kept import Halfway, kept
 from ostcli.workflows.reproduce.watch import Watch
+from ostcli.workflows.scoring import MOST_OF_FOLDER
 
 NUM_SOURCES = 10
 """Pictures of A that are translated, of those that no training of B's look sees."""
@@ -84,6 +86,18 @@ class PictureLab:
     def truths(self) -> Sequence[Image.Image] | None:
         """Their true partners, where there are such."""
         return spread(self.domains.test_b, NUM_SOURCES) if self.domains.are_pairs else None
+
+    @cached_property
+    def folder(self) -> Sequence[Image.Image]:
+        """The pictures of B that results are held against, and controls are made of."""
+        return spread(self.domains.train_b, MOST_OF_FOLDER)
+
+    @cached_property
+    def controls(self) -> Mapping[str, Sequence[Image.Image]]:
+        """What no network is needed for: by its name, its result for each source."""
+        controls = Controls(self.folder)
+        of_each = [controls.results(source) for source in self.sources]
+        return {name: [results[name] for results in of_each] for name in of_each[0]}
 
     def own(self, index: int, how_many: str) -> Pictures:
         """Return the pictures of A that a method has for a source: it, more, or all for training.

@@ -15,7 +15,7 @@ from ostcli.paper.intervals import Estimate
 from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.paper.scores import FIGURES, PictureScores
-from ostcli.paper.tables import HEADINGS, table_of_estimates
+from ostcli.paper.tables import HEADINGS, seconds_cell, table_of_estimates
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.measured import Results, measure_methods
 from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, one_shot, unit
@@ -25,6 +25,10 @@ from ostcli.workflows.translator import Translator
 
 TILE = 128
 """Pixels of each picture in a sheet."""
+SHOWN = 6
+"""Sources in a sheet."""
+SHOWN_CONTROLS = ("colour_match", "nearest_in_folder")
+"""The controls beside what networks make; x itself is the identity."""
 UNADAPTED = "unadapted"
 """T_BB of the sources."""
 METHODS: Sequence[PictureMethod[Any]] = (
@@ -48,8 +52,7 @@ CAUTION = (
     "and of phase I where it begins from that. UNIT's latents are deterministic, as all others "
     "here. ± is the reach of the 95 % interval over the pictures of a row, of style "
     "and KID by the jackknife, as if they had nothing in common; but phase I was trained once, "
-    "what has all of A too, and the trainings for single sources see the same views of B. The "
-    "comparisons below are of the same sources; of twenty one is wrong, on the average."
+    "what has all of A too, and the trainings for single sources see the same views of B."
 )
 
 
@@ -104,7 +107,7 @@ def picture_table(
                 ]
                 for row in cells
             ],
-            remarks=results.comparisons(OURS),
+            comparison=results.comparison(OURS),
             values={
                 "task": lab.task.key,
                 "settings": lab.settings,
@@ -188,17 +191,18 @@ def _cost(cost: Values | None) -> list[str]:
         return ["–"] * len(OF_COST)
     times = f"{cost['trainings']} × " if cost["trainings"] > 1 else ""
     steps = f"{times}{cost['steps']:,}"
-    seconds = "–" if cost["seconds_each"] is None else f"{cost['seconds_each']:.2g}"
+    seconds = "–" if cost["seconds_each"] is None else seconds_cell(cost["seconds_each"])
     in_all = f"{cost['tera_flop_in_all']:.0f}"
     return [steps, f"{cost['giga_flop_per_step']:.0f}", in_all, seconds]
 
 
 def _sheet(lab: PictureLab, made: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
-    columns = {"x": lab.sources, **made}
+    controls = {name.replace("_", " "): lab.controls[name] for name in SHOWN_CONTROLS}
+    columns = {"x": lab.sources, **controls, **made}
     if lab.truths:
         columns["truth"] = lab.truths
     return contact_sheet(
-        [[pictures[index] for pictures in columns.values()] for index in range(len(lab.sources))],
+        [list(row) for row in zip(*columns.values(), strict=True)][:SHOWN],
         columns=list(columns),
         tile=TILE,
     )
