@@ -53,6 +53,11 @@ def estimate_cell(estimate: Estimate | None) -> str:
     return f"{estimate.value:.3f} ± {estimate.high - estimate.value:.3f}"
 
 
+def readable(name: str) -> str:
+    """Return the name of a way of translating as it stands in a table or on a sheet."""
+    return name.replace("_", " ")
+
+
 def seconds_cell(seconds: float) -> str:
     """Return a length of time, to two digits where it is short."""
     return f"{seconds:.2g}" if seconds < 10 else f"{seconds:,.0f}"
@@ -68,7 +73,7 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 def _table(
     cells: Mapping[str, Sequence[str]], figures: Sequence[str]
 ) -> tuple[list[str], list[list[str]]]:
-    rows = [[name.replace("_", " "), *of_row] for name, of_row in cells.items()]
+    rows = [[readable(name), *of_row] for name, of_row in cells.items()]
     return ["", *(HEADINGS[figure] for figure in figures)], rows
 
 

@@ -23,6 +23,7 @@ from ostcli.paper.scores import (
     Scores,
     measure,
 )
+from ostcli.paper.tables import readable
 from ostcli.workflows.ways import Made, Partners
 
 MOST_OF_FOLDER = 240
@@ -162,6 +163,6 @@ class Scoring:
         columns = list(self._shown[0])
         return contact_sheet(
             [[row[name] for name in columns] for row in self._shown],
-            columns=["source" if n == "identity" else n.replace("_", " ") for n in columns],
+            columns=["source" if n == "identity" else readable(n) for n in columns],
             row_labels=[Path(name).stem for name in self.names],
         )

@@ -8,7 +8,7 @@ from PIL import Image
 from ostcli.images.folder import spread
 from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.scores import Estimated, Gathered, Measurement, estimates
-from ostcli.paper.tables import HEADINGS
+from ostcli.paper.tables import HEADINGS, readable
 from ostcli.workflows.reproduce.book import Comparison
 from ostcli.workflows.reproduce.pictures import PictureLab
 from ostcli.workflows.scoring import MOST_OF_FOLDER, Perceptual, measure_all
@@ -34,12 +34,13 @@ class Results:
         own = self.ways.get(ours)
         if own is None or len(own.of_each) < FEWEST_TOLD:
             return None
+        # Those it has: without a network or a truth there are fewer.
         figures = [figure for figure in COMPARED if own.less(own, figure) is not None]
         return Comparison(
             ours=ours,
             figures=[HEADINGS[figure] for figure in figures],
             less={
-                name.replace("_", " "): [own.less(other, figure) for figure in figures]
+                readable(name): [own.less(other, figure) for figure in figures]
                 for name, other in self.ways.items()
                 if name not in {ours, REAL}
             },

@@ -15,7 +15,7 @@ from ostcli.paper.intervals import Estimate
 from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.paper.scores import FIGURES, PictureScores
-from ostcli.paper.tables import HEADINGS, seconds_cell, table_of_estimates
+from ostcli.paper.tables import HEADINGS, readable, seconds_cell, table_of_estimates
 from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.measured import Results, measure_methods
 from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, one_shot, unit
@@ -197,7 +197,7 @@ def _cost(cost: Values | None) -> list[str]:
 
 
 def _sheet(lab: PictureLab, made: Mapping[str, Sequence[Image.Image]]) -> Image.Image:
-    controls = {name.replace("_", " "): lab.controls[name] for name in SHOWN_CONTROLS}
+    controls = {readable(name): lab.controls[name] for name in SHOWN_CONTROLS}
     columns = {"x": lab.sources, **controls, **made}
     if lab.truths:
         columns["truth"] = lab.truths
