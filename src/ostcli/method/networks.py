@@ -193,8 +193,16 @@ class Networks(nn.Module):
         self.decoder_a = None
         self.stroke_filter_a = 0.0
         architecture.draw_weights(self, generator)
+        self.draw_discriminators(generator)
+
+    def draw_discriminators(self, generator: torch.Generator) -> None:
+        """Give D_B fresh weights, at every scale.
+
+        Args:
+            generator: draws them; on the CPU.
+        """
         for discriminator in (self.discriminator_b, self.coarser_discriminators_b):
-            architecture.draw_discriminator(discriminator, generator)
+            self.architecture.draw_discriminator(discriminator, generator)
 
     @property
     def multiple(self) -> int:

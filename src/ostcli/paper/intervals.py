@@ -57,6 +57,8 @@ def share(right: Sequence[bool]) -> Estimate:
 def share_of_runs(right: Sequence[Sequence[bool]]) -> Estimate:
     """Return `share` of runs that have several trials each: only runs are independent.
 
+    A single run has no interval: its trials say nothing of another run.
+
     Args:
         right: for each run, one for each trial; all have as many.
     """
@@ -130,7 +132,7 @@ def difference(one: Sequence[float], other: Sequence[float]) -> Estimate:
 
 
 def balanced_average(right: Sequence[Sequence[bool]], labels: Sequence[Sequence[int]]) -> Estimate:
-    """Return `balanced_share` of runs that have several trials each: only runs are independent.
+    """Return `balanced_share` of runs that have several trials each: see `share_of_runs`.
 
     Args:
         right: for each run, one for each trial.
@@ -159,13 +161,11 @@ def balanced_average(right: Sequence[Sequence[bool]], labels: Sequence[Sequence[
 def _of_runs(value: float, variance: float, right: Sequence[Sequence[bool]]) -> Estimate:
     """Return the interval of a share of runs, by the number of trials that know it as well.
 
-    Of a single run that is the number of its trials, which says nothing of another run.
-
     Source: Korn & Graubard 1998; where runs come out alike, each counts as one trial.
     """
-    num_trials = sum(len(run) for run in right)
     if len(right) == 1:
-        return _wilson(value, num_trials)
+        return Estimate(value)
+    num_trials = sum(len(run) for run in right)
     number = min(num_trials, value * (1 - value) / variance) if variance > 0 else len(right)
     return _wilson(value, number * (Z / student(len(right) - 1)) ** 2)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ostcli.config import AdaptConfig, Birth, Cycle, Precision, Reach
+from ostcli.config import AdaptConfig, Birth, Cycle, Distance, LatentForm, Precision, Reach
 from ostcli.method.networks import Networks
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import ADAPT
@@ -51,18 +51,35 @@ def folder(step: int, num_views: int = 1) -> torch.Tensor:
         {"reach": Reach.EVERYTHING},
         {"reach": Reach.EVERYTHING, "cycle": Cycle.TWO_WAY},
         {"discriminator_meets_example": True},
+        {"weights": replace(ADAPT.weights, weight_adversarial_b=1.0)},
+        {"weights": replace(ADAPT.weights, distance=Distance.ABSOLUTE)},
         {
             "discriminator_meets_example": True,
             "weights": replace(ADAPT.weights, weight_adversarial_b=1.0),
         },
     ],
-    ids=lambda change: ", ".join(f"{k}={v}" for k, v in change.items() if k != "weights"),
+    ids=lambda change: ", ".join(
+        f"{k}={v.distance}, {v.weight_adversarial_b}" if k == "weights" else f"{k}={v}"
+        for k, v in change.items()
+    ),
 )
 def test_a_run_beside_others_is_what_it_would_be_alone(change):
-    config = replace(ADAPT, **change)
+    _check_alike(replace(ADAPT, **change))
+
+
+@pytest.mark.parametrize("reach", [Reach.DOMAIN_A, Reach.EVERYTHING])
+def test_runs_of_a_sampled_latent_draw_what_each_would_alone(reach):
+    _check_alike(replace(ADAPT, reach=reach), latent=LatentForm.SAMPLED)
+
+
+def _check_alike(config: AdaptConfig, **layers) -> None:
     x_a = examples()
     together = Runs(
-        networks_for(config), PhaseTwo.begin(config), config.optim, NUM_RUNS, seed=config.seed
+        networks_for(config, **layers),
+        PhaseTwo.begin(config),
+        config.optim,
+        NUM_RUNS,
+        seed=config.seed,
     )
     for step in range(STEPS):
         losses = together.do_step({"a": x_a, "b": folder(step)}, rate=1.0)
@@ -70,7 +87,7 @@ def test_a_run_beside_others_is_what_it_would_be_alone(change):
 
     for run in range(NUM_RUNS):
         alone = Trainer(
-            networks_for(config), PhaseTwo.begin(config), config.optim, seed=config.seed
+            networks_for(config, **layers), PhaseTwo.begin(config), config.optim, seed=config.seed
         )
         for step in range(STEPS):
             record = alone.do_step({"a": x_a[run], "b": folder(step)}, rate=1.0)
@@ -81,6 +98,30 @@ def test_a_run_beside_others_is_what_it_would_be_alone(change):
         for name, loss in record.losses.items():
             assert losses[name][run].item() == pytest.approx(loss.item(), rel=1e-3, abs=1e-5)
     assert (made[0] - made[1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("reach", [Reach.DOMAIN_A, Reach.EVERYTHING])
+def test_in_bf16_a_run_beside_others_is_what_it_is_in_runs_of_one(reach):
+    config = replace(ADAPT, reach=reach)
+
+    def made(x_a: torch.Tensor) -> torch.Tensor:
+        runs = Runs(
+            networks_for(config),
+            PhaseTwo.begin(config),
+            config.optim,
+            len(x_a),
+            seed=0,
+            precision=Precision.BF16,
+        )
+        for step in range(STEPS):
+            runs.do_step({"a": x_a, "b": folder(step)}, rate=1.0)
+        return runs.translate(translate, x_a)
+
+    together = made(examples())
+    for run in range(NUM_RUNS):
+        alone = made(examples()[run : run + 1])[0]
+        apart = (together[run] - alone).abs()
+        assert float(apart.mean()) < 0.002, apart.mean()
 
 
 def test_in_bf16_runs_stay_near_what_they_are_in_fp32():

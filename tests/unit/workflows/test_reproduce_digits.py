@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import replace
 from functools import partialmethod
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -15,11 +16,13 @@ from PIL import Image
 from ostcli.config import Precision
 from ostcli.errors import InputError, ResourceError, StoreError, UsageError
 from ostcli.events import Collected, Note, StepDone, TrainingPlanned
+from ostcli.method.networks import Networks
 from ostcli.paper.digits import classify
-from ostcli.paper.digits.settings import FULL, TABLE_1, TWIN
+from ostcli.paper.digits.layers import DigitLayers
+from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1, TWIN
 from ostcli.workflows.reproduce import digits as lab
 from ostcli.workflows.reproduce import reproduce, watch
-from ostcli.workflows.reproduce.digit_methods import Trained
+from ostcli.workflows.reproduce.digit_methods import Trained, one_shot
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.watch import Watch
 
@@ -181,6 +184,31 @@ def test_a_stop_keeps_what_is_done(request_):
     }
 
 
+def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeypatch):
+    monkeypatch.setattr(lab, "PRETRAIN_STEPS", round(6 / SHORT))
+    kept = sys.modules["ostcli.workflows.reproduce.kept"]
+    request = replace(request_, only=("unadapted",))
+    steps = itertools.count(1)
+    assert made("table1", request, should_stop=lambda: next(steps) == 5).stopped
+    [halfway] = list((kept.store_root() / "reproduce").glob("*halfway*"))
+
+    told = Collected()
+    [table] = made("table1", request, on_event=told).tables
+    [plan] = [plan for plan in told.of(TrainingPlanned) if plan.name == "phase I of MNIST"]
+    assert 0 < plan.first_step < 6
+    assert plan.num_steps == 6
+    assert not halfway.exists()
+
+    shutil.rmtree(kept.store_root() / "reproduce")
+    [whole] = made("table1", replace(request, out=request.out / "again")).tables
+    assert _strip(table) == _strip(whole)
+
+
+def _strip(table):
+    [row] = (table.path.parents[1] / "rows" / "svhn-to-mnist").glob("T_BB*")
+    return (row / "00.png").read_bytes()
+
+
 def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch):
     monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
     [whole] = made("table1", replace(request_, runs=3, only=(FULL,))).tables
@@ -301,18 +329,39 @@ def test_steps_are_told(request_):
 
 
 def test_baselines_and_departures_run(request_):
-    only = ("UNIT", "CycleGAN", "born at random", "sampled")
+    only = ("UNIT", "CycleGAN", "born at random", "sampled", "anew", "goes on", "absolute")
     [table] = made("table1", replace(request_, only=only)).tables
 
     known = [row["name"] for row in table.draft.values["rows"] if row["figures"]]
     assert known == [
         "full, A born at random",
         "full, sampled latent",
+        "full, D_B begun anew",
+        "full, L_GAN_B goes on",
+        "full, absolute error in phase II",
         "UNIT, from phase I",
         "UNIT, from random weights",
         "CycleGAN, from phase I",
         "CycleGAN, from random weights",
     ]
+
+
+def test_no_two_rows_are_the_same_training():
+    rows = [one_shot(ablation) for ablation in (*TABLE_1, *DEPARTURES)]
+
+    assert len({json.dumps(row.settings) for row in rows}) == len(rows)
+
+
+def test_a_discriminator_that_is_begun_anew_has_seen_nothing():
+    phase_one = Networks(DigitLayers(colours_b=1, colours_a=3), torch.Generator().manual_seed(1))
+    lab = Mock(pretrained=lambda _: phase_one, chance=torch.Generator)
+    [anew] = [ablation for ablation in DEPARTURES if ablation.fresh_discriminator]
+    began, went_on = (one_shot(ablation).begin(lab) for ablation in (anew, TABLE_1[-1]))
+
+    before = phase_one.discriminator_b[0].weight
+    assert torch.equal(went_on.discriminator_b[0].weight, before)
+    assert not torch.equal(began.discriminator_b[0].weight, before)
+    assert torch.equal(began.decoder_b[0].weight, phase_one.decoder_b[0].weight)
 
 
 def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
@@ -373,6 +422,32 @@ def test_what_was_measured_once_is_the_arithmetic_of_all_rows(request_, monkeypa
         monkeypatch.setattr(package, "faster_precision", lambda *_, faster=faster: faster)
         [table] = reproduce(["table1"], request_, threads=1).tables
         assert table.draft.values["settings"]["precision"] == "bf16"
+
+
+def test_a_trial_in_another_precision_leaves_that_of_the_rows(request_, monkeypatch):
+    package = sys.modules["ostcli.workflows.reproduce"]
+    for faster in (Precision.BF16, Precision.FP32):
+        monkeypatch.setattr(package, "faster_precision", lambda *_, faster=faster: faster)
+        [table] = reproduce(["table1"], request_, threads=1).tables
+        assert table.draft.values["settings"]["precision"] == "bf16"
+        [trial] = made("table1", request_).tables
+        assert trial.draft.values["settings"]["precision"] == "fp32"
+
+
+def test_a_table_that_had_more_rows_is_told(request_):
+    for only, is_told in ((("identity", "nearest"), False), (("identity",), True)):
+        told = Collected()
+        runs = len(only)  # Other runs are other rows.
+        made("table1", replace(request_, only=only, runs=runs), on_event=told)
+        assert any("had more rows" in note.text for note in told.of(Note)) is is_told
+
+
+def test_every_set_that_is_missing_is_named(request_, tmp_path):
+    told = Collected()
+    request = replace(request_, data=tmp_path / "empty", tasks=())
+    with pytest.raises(InputError, match="there is no SVHN"):
+        made("table1", request, on_event=told)
+    assert any("there is no MNIST-M" in note.text for note in told.of(Note))
 
 
 def test_no_data_at_all_is_an_error(request_, tmp_path):

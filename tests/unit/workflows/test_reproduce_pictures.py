@@ -112,7 +112,7 @@ def test_a_stop_keeps_the_pictures_that_are_done(request_):
 
     request = replace(request_, only=("OST, 1 of A",))
     assert made(request, on_event=told, should_stop=one_is_done).stopped
-    assert len(list(request.out.rglob("00.png"))) == 1
+    assert len(list(request.out.rglob("OST*/00.png"))) == 1
 
     again = Collected()
     made(request, on_event=again)
@@ -151,7 +151,7 @@ def _scores(table):
 def test_a_picture_that_is_damaged_is_made_again(request_):
     request = replace(request_, only=("OST, 1 of A",))
     [first] = made(request).tables
-    [picture] = request.out.rglob("01.png")
+    [picture] = request.out.rglob("OST*/01.png")
     picture.write_bytes(b"nothing")
     told = Collected()
     [again] = made(request, on_event=told).tables
@@ -178,11 +178,11 @@ def test_methods_are_compared_on_the_same_sources():
         "real": Estimated(scores={}, of_each=[]),
     }
 
-    comparison = Results(ways=ways, accuracy=None).comparison("ours")
+    comparison = Results(ways=ways, features=None, accuracy=None).comparison("ours")
     assert comparison.figures == ["content ↓", "error ↓"]
     assert "| colour match | **-0.300 ± 0.000** | 0.000 ± 0.000 |" in comparison.markdown()
     few = {**ways, "ours": Estimated(scores={}, of_each=ours[:4])}
-    assert Results(ways=few, accuracy=None).comparison("ours") is None
+    assert Results(ways=few, features=None, accuracy=None).comparison("ours") is None
 
 
 def test_a_training_that_fails_costs_its_row_alone(request_, monkeypatch):
@@ -203,8 +203,35 @@ def test_the_other_way_round_is_another_task(request_):
     [table] = made(replace(request_, tasks=("maps-to-images",), only=("nothing",))).tables
 
     assert table.draft.values["task"] == "maps-to-images"
-    unadapted = table.draft.values["rows"][5]
-    assert unadapted["name"] == "unadapted"
+
+
+def test_nothing_is_trained_where_no_row_is_asked_for(request_):
+    told = Collected()
+    [table] = made(replace(request_, only=("nothing",)), on_event=told).tables
+
+    assert not told.of(TrainingPlanned)
+    [unadapted] = [row for row in table.draft.values["rows"] if row["name"] == "unadapted"]
+    assert unadapted["scores"] is None
+    assert ["unadapted", "not run"] in [row[:2] for row in table.draft.cells]
+
+
+def test_unadapted_results_are_kept_beside_those_of_the_rows(request_):
+    made(replace(request_, only=("OST",)))
+    told = Collected()
+    [table] = made(replace(request_, only=("nothing",)), on_event=told).tables
+
+    assert not told.of(TrainingPlanned)
+    scores = {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+    assert scores["unadapted"]["error"]["value"] > 0
+    assert scores["OST, 1 of A"]["error"]["value"] > 0
+
+
+def test_a_set_is_found_by_the_name_of_its_archive_too(request_):
+    (request_.data / "maps").rename(request_.data / "summer2winter_yosemite")
+    request = replace(request_, tasks=("summer-to-winter",), only=("no",))
+    [table] = reproduce(["table2"], request, precision=Precision.FP32, threads=1).tables
+
+    assert table.draft.values["task"] == "summer-to-winter"
 
 
 def test_features_add_content_and_style(request_, tmp_path):
@@ -217,6 +244,8 @@ def test_features_add_content_and_style(request_, tmp_path):
     assert rows["identity"]["content"]["value"] == 0
     assert rows["colour_match"]["style"]["value"] > 0
     assert rows["real"]["style"]["value"] > 0
+    assert table.draft.values["features"] == "squeezenet"
+    assert "by the features of squeezenet" in table.path.read_text()
 
 
 def test_all_is_measured_at_the_size_at_which_networks_see_it(request_, monkeypatch):

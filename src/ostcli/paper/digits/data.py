@@ -94,7 +94,8 @@ def load_mnist(data: Path, *, download: bool = False) -> DigitDomain:
         _by_torchvision("MNIST", data, train=False, download=True)
         train = _mnist_part(data, "train")
     if train is None:
-        raise _missing("MNIST", data, "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz")
+        files = "train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz"
+        raise _missing("MNIST", data, f"put {files} there, or add --download")
     test = _mnist_part(data, "t10k")
     return _divided("MNIST", train) if test is None else DigitDomain("MNIST", train, test)
 
@@ -104,7 +105,7 @@ def load_svhn(data: Path, *, download: bool = False) -> DigitDomain:
 
     Args:
         data: the folder that they are in.
-        download: fetch the former there if neither is.
+        download: fetch the former there if they are missing, even where the latter is.
 
     Raises:
         InputError: they are missing or broken.
@@ -112,10 +113,11 @@ def load_svhn(data: Path, *, download: bool = False) -> DigitDomain:
     data = _of_digits(data)
     crops, splits = data / "svhn_crops.npz", ("train", "test")
     is_whole = all((data / f"{split}_32x32.mat").is_file() for split in splits)
-    if crops.is_file() and not is_whole:
-        return _of_npz("SVHN", crops)
-    if not download and not is_whole:
-        raise _missing("SVHN", data, "train_32x32.mat and test_32x32.mat, or svhn_crops.npz")
+    if not is_whole and not download:
+        if crops.is_file():
+            return _of_npz("SVHN", crops)
+        files = "train_32x32.mat and test_32x32.mat, or svhn_crops.npz,"
+        raise _missing("SVHN", data, f"put {files} there, or add --download")
     parts = []
     for split in splits:
         part = _by_torchvision("SVHN", data, split=split, download=download)
@@ -131,7 +133,9 @@ def load_mnist_m(data: Path, *, download: bool = False) -> DigitDomain:  # noqa:
     """
     path = _of_digits(data) / "mnist_m.npz"
     if not path.is_file():
-        raise _missing("MNIST-M", data, "mnist_m.npz with arrays images (N, 32, 32, 3) and labels")
+        arrays = "arrays images (N, 32, 32, 3), bytes, and labels"
+        how = f"put mnist_m.npz there, {arrays}: digits of MNIST blended with pieces of photographs"
+        raise _missing("MNIST-M", data, f"{how} (Ganin et al. 2016), which --download cannot fetch")
     return _of_npz("MNIST-M", path)
 
 
@@ -142,10 +146,8 @@ LOADERS: dict[str, Callable[..., DigitDomain]] = {
 }
 
 
-def _missing(name: str, data: Path, files: str) -> InputError:
-    return InputError(
-        f"there is no {name} in {data}", hint=f"put {files} there, or add --download where it can"
-    )
+def _missing(name: str, data: Path, how: str) -> InputError:
+    return InputError(f"there is no {name} in {data}", hint=how)
 
 
 def _of_digits(data: Path) -> Path:

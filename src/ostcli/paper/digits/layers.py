@@ -121,6 +121,9 @@ class DigitLayers:
         for layer in part.modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.kaiming_uniform_(layer.weight, math.sqrt(5), generator=generator)
+                if layer.bias is not None:
+                    reach = 1 / math.sqrt(layer.weight[0].numel())
+                    nn.init.uniform_(layer.bias, -reach, reach, generator=generator)
             elif isinstance(layer, nn.InstanceNorm2d | nn.BatchNorm2d):
                 layer.reset_parameters()
 

@@ -80,15 +80,15 @@ def _of_each(right: Tensor) -> tuple[float, ...]:
 
 def _share(right: Tensor) -> Estimate:
     """Return the share that came right of K runs of n pictures each. Shape (K, n)."""
-    if 1 in right.shape:
-        return share(right.flatten().tolist())
+    if right.shape[1] == 1:
+        return share(right[:, 0].tolist())
     return share_of_runs(right.tolist())
 
 
 def _balanced(right: Tensor, labels: Tensor) -> Estimate:
     """Return the balanced accuracy of K runs of n pictures each. Shape (K, n) both."""
-    if 1 in right.shape:
-        return balanced_share(right.flatten().tolist(), labels.flatten().tolist())
+    if right.shape[1] == 1:
+        return balanced_share(right[:, 0].tolist(), labels[:, 0].tolist())
     return balanced_average(right.tolist(), labels.tolist())
 
 

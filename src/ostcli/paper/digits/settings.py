@@ -64,6 +64,12 @@ class Ablation:
     """How far x's losses reach where they are selective."""
     latent: LatentForm = LatentForm.DETERMINISTIC
     discriminator_meets_example: bool = False
+    fresh_discriminator: bool = False
+    """Whether phase II begins with a D_B that has seen nothing."""
+    weight_adversarial_b: float = 0.0
+    """Of L_GAN_B in phase II."""
+    distance: Distance = Distance.SQUARED
+    """Of (1), (4) and (5) in phase II."""
     published: tuple[float, float] | None = None
     """Accuracy of MNIST → SVHN and of SVHN → MNIST; None for a row of ours."""
 
@@ -72,6 +78,11 @@ class Ablation:
         return replace(
             config,
             view=replace(config.view, flip=self.augment),
+            weights=replace(
+                config.weights,
+                distance=self.distance,
+                weight_adversarial_b=self.weight_adversarial_b,
+            ),
             cycle=self.cycle,
             reach=self.reach if self.selective else Reach.EVERYTHING,
             shared_learns=self.shared_learns,
@@ -140,5 +151,8 @@ DEPARTURES: Sequence[Ablation] = (
     Ablation(name="full, x's losses reach B's unshared layers too", reach=Reach.BOTH_DOMAINS),
     Ablation(name="full, sampled latent", latent=LatentForm.SAMPLED),
     Ablation(name="full, D_B meets T_AB(x)", discriminator_meets_example=True),
+    Ablation(name="full, D_B begun anew", fresh_discriminator=True),
+    Ablation(name="full, L_GAN_B goes on", weight_adversarial_b=1.0),
+    Ablation(name="full, absolute error in phase II", distance=Distance.ABSOLUTE),
 )
 """Rows for what text and code of the paper leave open."""

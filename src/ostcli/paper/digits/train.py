@@ -3,8 +3,9 @@
 Legend: K runs, n pictures of A that a run has, N views in a step, C colours.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,14 +25,27 @@ from ostcli.training.trainer import Trainer, chance_of
 CPU = torch.device("cpu")
 PICTURES_AT_ONCE = 10
 """Of each run, where they are translated."""
+KEEP_SECONDS = 120.0
+"""Between two states that phase I leaves on the disk."""
 
 
 N = TypeVar("N", bound=nn.Module)
 
 
+class Place(Protocol):
+    """Where the state of a training stays that is not done yet."""
+
+    def keep(self, trainer: Trainer[Any], seconds: float, /) -> None:
+        """Put it there, and the seconds that it took so far."""
+
+    def go_on(self, trainer: Trainer[Any], /) -> float:
+        """Take what is there, if anything is, and return its seconds."""
+
+
 def pretrain(
     folder: Digits,
     layers: DigitLayers,
+    place: Place,
     *,
     steps: int,
     seed: int,
@@ -44,6 +58,7 @@ def pretrain(
     Args:
         folder: B's training pictures.
         layers: the architecture.
+        place: where its state is kept every two minutes, and when `on_step` raises.
         steps: of batches of 64. Authors: 10,000.
         seed: of the weights and of all chance.
         precision: FP32 or BF16.
@@ -59,11 +74,25 @@ def pretrain(
     trainer = Trainer(networks, phase, PRETRAIN_OPTIM, seed=seed, precision=precision)
     trainer.reorder(torch.channels_last)
     schedule = _schedule(PRETRAIN_OPTIM, steps)
-    for step in range(steps):
-        chance = chance_of(seed + 1, step)
+    before, began = place.go_on(trainer), time.monotonic()
+    kept_at = began
+
+    def keep() -> None:
+        nonlocal kept_at
+        kept_at = time.monotonic()
+        place.keep(trainer, before + kept_at - began)
+
+    while trainer.step < steps:
+        chance = chance_of(seed + 1, trainer.step)
         views = _drawn(folder.images, PRETRAIN_OPTIM.batch_size, augment=True, chance=chance)
-        trainer.do_step({"b": views}, schedule.rate(step, 0.0))
-        on_step(step + 1, steps)
+        trainer.do_step({"b": views}, schedule.rate(trainer.step, 0.0))
+        try:
+            on_step(trainer.step, steps)
+        except Exception:  # A stop is one.
+            keep()
+            raise
+        if time.monotonic() - kept_at > KEEP_SECONDS:
+            keep()
     networks = trainer.networks_for_use()
     return networks.to(CPU).to(memory_format=torch.contiguous_format)
 

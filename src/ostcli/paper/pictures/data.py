@@ -14,6 +14,7 @@ from ostcli.method.augment import Pictures
 
 SEEN = ViewConfig()
 """Pictures are taken at their own size, at most at a megapixel."""
+HINT = "give another folder"
 TEST_PARTS = ("test", "val")
 """What the part for tests of a set of pairs may be called, the first that is there."""
 
@@ -47,7 +48,7 @@ class PictureDomains:
         return replace(self, train_a=train_a, train_b=train_b, test_a=test_a, test_b=test_b)
 
 
-def load_domains(folder: Path, on_event: OnEvent) -> PictureDomains:
+def load_domains(folder: Path, on_event: OnEvent, *, hint: str = HINT) -> PictureDomains:
     """Open a set: `trainA`, `trainB`, `testA`, `testB`, or `train` and `test` (`val`) with pairs.
 
     Pictures that cannot be read are named and left out. In four folders, too, pictures are pairs if
@@ -56,10 +57,13 @@ def load_domains(folder: Path, on_event: OnEvent) -> PictureDomains:
     Args:
         folder: of the set.
         on_event: told of what is found.
+        hint: how to get the set.
 
     Raises:
         InputError: it is not there, or is none of these.
     """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}", hint=hint)
     four = [folder / f"{part}{domain}" for part in ("train", "test") for domain in "AB"]
     if all(each.is_dir() for each in four):
         train_a, train_b, test_a, test_b = (open_folder(each, SEEN, on_event) for each in four)
@@ -76,7 +80,7 @@ def load_domains(folder: Path, on_event: OnEvent) -> PictureDomains:
         raise InputError(
             f"{folder} holds neither trainA, trainB, testA and testB, nor train and test with "
             "pairs side by side",
-            hint="get it from the CycleGAN or pix2pix project page, and unpack it there",
+            hint=hint,
         )
     train, held_back = (open_folder(each, SEEN, on_event) for each in (folder / "train", test))
     return PictureDomains(

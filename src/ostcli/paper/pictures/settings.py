@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ostcli.config import Look, Preset, PretrainConfig
 from ostcli.presets import pretrain_preset
@@ -21,14 +22,49 @@ Published = Mapping[str, Mapping[str, float]]
 CONTENT, STYLE, STUDY = "content", "style", "correct in the user study"
 
 
+@dataclass(frozen=True)
+class PictureSet:
+    """A set of the CycleGAN family on the disk.
+
+    Args:
+        name: of its folder.
+        archive: of the archive that its authors give out, and of the folder that comes of it.
+        how: how to get it, in a few words.
+    """
+
+    name: str
+    archive: str = ""
+    how: str = ""
+
+    def folder(self, data: Path) -> Path:
+        """Return where it is, or is to be put, in the folder of all data."""
+        unpacked = data / (self.archive or self.name)
+        return unpacked if unpacked.is_dir() else data / self.name
+
+    @property
+    def hint(self) -> str:
+        """How to get it, as a command or nearly."""
+        how = self.how or f"./datasets/download_cyclegan_dataset.sh {self.archive or self.name}"
+        return f"get it by {how} of {SCRIPTS}, or give --data with the folder that it is in"
+
+
+SCRIPTS = "github.com/junyanz/pytorch-CycleGAN-and-pix2pix"
+"""Where the sets' authors keep the scripts that fetch them."""
+SEASONS = PictureSet("summer2winter", archive="summer2winter_yosemite")
+PAINTINGS, MAPS, FACADES = PictureSet("monet2photo"), PictureSet("maps"), PictureSet("facades")
+CITYSCAPES = PictureSet(
+    "cityscapes",
+    how="./datasets/prepare_cityscapes_dataset.py, from the archives of cityscapes-dataset.com,",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PictureTask:
     """A row of Table 2 or a column of Table 3."""
 
     key: str
     title: str
-    dataset: str
-    """The folder's name."""
+    dataset: PictureSet
     swapped: bool = False
     """Whether its domains change places."""
     look: Look
@@ -69,14 +105,14 @@ TABLE_2 = (
     PictureTask(
         key="summer-to-winter",
         title="Summer2Winter",
-        dataset="summer2winter",
+        dataset=SEASONS,
         look=Look.STYLE,
         published=of_table_2((0.64, 3.20, 3.53, 1.41, 0.41), (1.64, 6.51, 1.62, 1.69, 1.69)),
     ),
     PictureTask(
         key="winter-to-summer",
         title="Winter2Summer",
-        dataset="summer2winter",
+        dataset=SEASONS,
         swapped=True,
         look=Look.STYLE,
         published=of_table_2((0.73, 3.10, 3.48, 1.38, 0.40), (1.58, 6.80, 1.31, 1.69, 1.66)),
@@ -84,7 +120,7 @@ TABLE_2 = (
     PictureTask(
         key="monet-to-photo",
         title="Monet2Photo",
-        dataset="monet2photo",
+        dataset=PAINTINGS,
         look=Look.STYLE,
         weight_identity=5.0,
         published=of_table_2((3.75, 6.82, 5.80, 1.46, 1.41), (1.20, 6.83, 0.90, 1.21, 1.18)),
@@ -92,7 +128,7 @@ TABLE_2 = (
     PictureTask(
         key="photo-to-monet",
         title="Photo2Monet",
-        dataset="monet2photo",
+        dataset=PAINTINGS,
         swapped=True,
         look=Look.STYLE,
         weight_identity=5.0,
@@ -104,14 +140,14 @@ TABLE_3 = (
     PictureTask(
         key="images-to-facades",
         title="Images to Facades",
-        dataset="facades",
+        dataset=FACADES,
         look=Look.STRUCTURE,
         published=of_table_3((4.76, 3.85, 3.79), (3.57, 3.92, 3.81), (0.91, 0.86, 0.93)),
     ),
     PictureTask(
         key="facades-to-images",
         title="Facades to Images",
-        dataset="facades",
+        dataset=FACADES,
         swapped=True,
         look=Look.STRUCTURE,
         published=of_table_3((5.05, 4.80, 4.49), (7.88, 7.42, 7.03), (0.90, 0.83, 0.84)),
@@ -119,14 +155,14 @@ TABLE_3 = (
     PictureTask(
         key="images-to-maps",
         title="Images to Maps",
-        dataset="maps",
+        dataset=MAPS,
         look=Look.STRUCTURE,
         published=of_table_3((2.49, 2.42, 2.49), (2.24, 2.56, 2.33), (0.83, 0.81, 0.97)),
     ),
     PictureTask(
         key="maps-to-images",
         title="Maps to Images",
-        dataset="maps",
+        dataset=MAPS,
         swapped=True,
         look=Look.STRUCTURE,
         published=of_table_3((2.36, 2.30, 2.11), (1.50, 1.59, 1.30), (0.67, 0.75, 0.81)),
@@ -134,7 +170,7 @@ TABLE_3 = (
     PictureTask(
         key="labels-to-cityscapes",
         title="Labels to Cityscapes",
-        dataset="cityscapes",
+        dataset=CITYSCAPES,
         swapped=True,
         look=Look.STRUCTURE,
         num_stages=3,
@@ -143,7 +179,7 @@ TABLE_3 = (
     PictureTask(
         key="cityscapes-to-labels",
         title="Cityscapes to Labels",
-        dataset="cityscapes",
+        dataset=CITYSCAPES,
         look=Look.STRUCTURE,
         num_stages=3,
         published=of_table_3((2.39, 2.18, 2.28), (1.13, 1.21, 1.22), (0.56, 0.37, 0.45)),

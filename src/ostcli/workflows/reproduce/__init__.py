@@ -115,23 +115,24 @@ def reproduce(
         make_folder(request.out)  # A folder that cannot be written is known before the work.
         precision = _settled(precision, request.out, where)
         makers = _makers(experiments, request, precision, Watch(where, on_event, should_stop))
-        return _made(makers, began)
+        return _made(makers, began, on_event)
 
 
 def _settled(precision: Precision, out: Path, where: torch.device) -> Precision:
-    """Return the precision of every training; AUTO is that of the rows that are there already.
+    """Return the precision of every training; AUTO is that of the first rows that are there.
 
     Rows of another precision are other rows, and two measurements may come out differently.
     """
     path = out / "rows" / "precision.json"
-    if precision is Precision.AUTO:
-        try:
-            precision = Precision(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
-            precision = faster_precision(where, (Precision.BF16,))
-    make_folder(path.parent)
-    write_file(path, json.dumps(precision).encode())
-    return precision
+    try:
+        first = Precision(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        first = precision
+        if precision is Precision.AUTO:
+            first = faster_precision(where, (Precision.BF16,))
+        make_folder(path.parent)
+        write_file(path, json.dumps(first).encode())
+    return first if precision is Precision.AUTO else precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,7 @@ class _Maker:
     make: Callable[[Book], Table]
 
 
-def _made(makers: Sequence[_Maker], began: float) -> ReproduceResult:
+def _made(makers: Sequence[_Maker], began: float, on_event: OnEvent) -> ReproduceResult:
     """Make tables, past those that cannot be made, until a stop is asked for.
 
     Raises:
@@ -157,6 +158,12 @@ def _made(makers: Sequence[_Maker], began: float) -> ReproduceResult:
     for maker in makers:
         try:
             tables.append(maker.make(maker.book))
+            if tables[-1].is_poorer:
+                text = (
+                    f"{tables[-1].path} had more rows before; they are kept, and the command that "
+                    "made them writes them again"
+                )
+                on_event(Note(text=text, warning=True))
         except InputError as error:
             missing.append(Missing(name=maker.name, reason=error.message, hint=error.hint))
             maker.book.write_missing(f"{maker.name} not made: {error.message}; {error.hint}")
@@ -171,7 +178,10 @@ def _made(makers: Sequence[_Maker], began: float) -> ReproduceResult:
                 hint="close other programs, or use --device cpu, and give the same command again",
             ) from error
     if not tables and not stopped and missing:
-        raise InputError(missing[0].reason, hint=missing[0].hint)
+        (reason, hint), *others = dict.fromkeys((each.reason, each.hint) for each in missing)
+        for also, how in others:
+            on_event(Note(text=f"{also}; {how}", warning=True))
+        raise InputError(reason, hint=hint)
     return ReproduceResult(
         tables=tuple(tables),
         missing=tuple(missing),
@@ -241,8 +251,10 @@ def _of_pictures(
     Raises:
         InputError: the data, or the weights, are missing or broken.
     """
+    domains = load_domains(
+        task.dataset.folder(request.data), watch.on_event, hint=task.dataset.hint
+    )
     network = open_perceptual_network(request.weights) if request.weights else None
-    domains = load_domains(request.data / task.dataset, watch.on_event)
     lab = PictureLab(
         task,
         domains.swapped if task.swapped else domains,

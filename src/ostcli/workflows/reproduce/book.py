@@ -25,6 +25,8 @@ from ostcli.workflows.reproduce.kept import Halfway
 
 Values = Mapping[str, Any]
 
+NOT_RUN = "not run"
+"""In a cell of a row that was not made."""
 SHEET_QUALITY = 80
 """Of WebP, 1 to 100: sheets are looked at, rows keep the pictures as they are."""
 
@@ -81,6 +83,8 @@ class Table:
     """Of the Markdown; CSV and JSON lie beside it."""
     pictures: tuple[Path, ...]
     """The plot, if it could be drawn, and the sheet."""
+    is_poorer: bool = False
+    """Whether the table that was there before had rows that this one has not."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,8 @@ class Book:
         """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as WebP."""
         make_folder(self.folder)
         path, pictures = self.folder / f"{draft.name}.md", []
+        before = _cells_of(path.with_suffix(".csv"))
+        is_poorer = before is not None and _num_not_run(draft.cells) > _num_not_run(before)
         if draft.plot is not None and can_plot():
             pictures.append(path.with_suffix(".svg"))
             write_file(pictures[-1], draft.plot())
@@ -213,7 +219,7 @@ class Book:
         write_file(path.with_suffix(".csv"), stream.getvalue().encode())
         comparison = asdict(draft.comparison) if draft.comparison else None
         write_file(path.with_suffix(".json"), _as_bytes({**draft.values, "comparison": comparison}))
-        return Table(draft=draft, path=path, pictures=tuple(pictures))
+        return Table(draft=draft, path=path, pictures=tuple(pictures), is_poorer=is_poorer)
 
     def write_missing(self, sentence: str) -> None:
         """Say in a table's place why there is none; one that was written before stays."""
@@ -221,6 +227,19 @@ class Book:
         if not path.with_suffix(".json").is_file():
             make_folder(self.folder)
             write_file(path, f"{sentence}.\n".encode())
+
+
+def _cells_of(path: Path) -> list[list[str]] | None:
+    """Return the cells of a table that was written as CSV; None if there is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def _num_not_run(cells: Sequence[Sequence[str]]) -> int:
+    return sum(list(row).count(NOT_RUN) for row in cells)
 
 
 def _emphasised(difference: Estimate | None) -> str:

@@ -6,9 +6,8 @@ Legend: K runs, n pictures of A that a run has, C colours of B.
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from ostcli.config import OptimConfig
@@ -166,12 +165,17 @@ def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) ->
 
     def begin(lab: DigitLab) -> Networks:
         networks = copy.deepcopy(lab.pretrained(ablation.latent))
-        networks.add_domain_a(config.birth, torch.Generator().manual_seed(lab.seed))
+        networks.add_domain_a(config.birth, lab.chance())
+        if ablation.fresh_discriminator:
+            networks.draw_discriminators(lab.chance())
         return networks
 
+    of_kind: dict[str, Any] = {**config.to_json(), "latent": ablation.latent}
+    if ablation.fresh_discriminator:  # Named where it is so: rows without it keep their place.
+        of_kind["fresh_discriminator"] = True
     return Trained(
         name=name or ablation.name,
-        of_kind={**config.to_json(), "latent": ablation.latent},
+        of_kind=of_kind,
         begin=begin,
         phase=PhaseTwo.begin(config),
         path=_one_shot_path,

@@ -199,14 +199,20 @@ class DigitLab:
     def introduction(self) -> str:
         """What is said above every table: data, classifiers, lengths."""
         facts = self.facts
+        of_colours = (
+            " A has no colours and B has: any colours at all are B's to that one, whatever they "
+            "show, so its answer says little."
+            if self.a.colours < self.b.colours
+            else ""
+        )
         return (
             f"A is {self.a.name}, {facts['pictures_of_a']:,} pictures of which each run has its "
             f"own; B is {self.b.name}, {facts['pictures_of_b']:,} pictures. A classifier trained "
             f"on B's digits alone judges, right on {facts['accuracy_of_classifier']:.1%} of B's "
             f"held-back ones; the one that tells A from B is right on "
-            f"{facts['accuracy_of_domain_classifier']:.1%}. Phase I: {self.steps_of_phase_one:,} "
-            f"steps of 64 pictures (authors: 10,000); phase II, and each baseline: "
-            f"{self.steps(ADAPT_STEPS):,} steps of one picture of each domain (authors: 5,000)."
+            f"{facts['accuracy_of_domain_classifier']:.1%}.{of_colours} Phase I: "
+            f"{self.steps_of_phase_one:,} steps of 64 pictures (authors: 10,000); phase II, and each "
+            f"baseline: {self.steps(ADAPT_STEPS):,} steps of one picture of each domain (authors: 5,000)."
         )
 
     @property
@@ -228,10 +234,11 @@ class DigitLab:
             "latent": latent,
         }
 
-        def train(_: Halfway) -> Networks:
+        def train(halfway: Halfway) -> Networks:
             return pretrain(
                 self.b.train,
                 layers,
+                halfway,
                 steps=steps,
                 seed=self.seed,
                 precision=self.precision,

@@ -1,6 +1,6 @@
 """Figure 3: accuracy by the number of pictures of A."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from ostcli.paper.digits.settings import ADAPT_STEPS, TABLE_1
 from ostcli.paper.plots import plot_lines
 from ostcli.paper.tables import seconds_cell
-from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
+from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.digits import DigitLab
 from ostcli.workflows.reproduce.request import Request
@@ -37,9 +37,9 @@ enough to tell runs apart."""
 HEADINGS = ("pictures of A", "method", "runs", *SCORES.values(), "s each")
 CAUTION = (
     f"{INTERVALS} No run has a picture of another, and more than {FEWEST_RUNS} runs have at most "
-    f"{MOST_PICTURES:,} together, so many pictures mean few runs; a single run has the interval "
-    "of its pictures, which says nothing of another run. Where there are many, the steps are three "
-    "for each. The paper gives no numbers, only curves: OST above both others at one picture "
+    f"{MOST_PICTURES:,} together, so many pictures mean few runs, and a single run has no interval."
+    " Where there are many, the steps are three for each. The paper gives no numbers, only curves: "
+    "OST above both others at one picture "
     "(0.23 in its Table 1), overtaken as A grows."
 )
 
@@ -61,7 +61,10 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
     return book.write(
         Draft(
             name=f"fig3-{lab.task.key}",
-            introduction=f"# Figure 3, {lab.task.title}\n\n{lab.introduction}\n\n{CAUTION}",
+            introduction=(
+                f"# Figure 3, {lab.task.title}\n\n{lab.introduction}\n\n{CAUTION}"
+                f"{_of_seen_pictures(lab, list(asked.values()), request)}"
+            ),
             headings=HEADINGS,
             cells=[_cells(*key, figures) for key, figures in found.items()],
             values={
@@ -78,6 +81,22 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
     )
 
 
+def _of_seen_pictures(lab: DigitLab, points: Sequence[Asked], request: Request) -> str:
+    """Return what is to be said of points whose pictures the classifier of domains has seen."""
+    num_unseen = len(lab.a.held_back)
+    numbers = {
+        point.num_own
+        for point in points
+        if lab.drawn(point.runs_of(request), point.num_own).labels.numel() > num_unseen
+    }
+    if not numbers:
+        return ""
+    return (
+        f" The classifier of domains was trained without the first {num_unseen:,} of A's pictures: "
+        f"points of {', '.join(map(str, sorted(numbers)))} have others too, which it knows as A's."
+    )
+
+
 def _steps(number: int) -> int:
     """Return how many steps of one view each a run with so many pictures takes, at budget 1."""
     return max(ADAPT_STEPS, VIEWS_OF_EACH * number)
@@ -85,7 +104,7 @@ def _steps(number: int) -> int:
 
 def _cells(number: int, name: str, figures: Values | None) -> list[str]:
     if figures is None:
-        return [str(number), name, "not run", *["–"] * len(SCORES)]
+        return [str(number), name, NOT_RUN, *["–"] * len(SCORES)]
     num_runs = len(figures["of_runs"]["accuracy"])
     return [
         str(number),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from ostcli.config import FeatureNetwork
 from ostcli.images.folder import spread
 from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.scores import Estimated, Gathered, Measurement, estimates
@@ -26,6 +27,8 @@ class Results:
     """What the ways of translating come to, by their names."""
 
     ways: Mapping[str, Estimated]
+    features: FeatureNetwork | None
+    """By whose features they are, as far as features are needed."""
     accuracy: float | None
     """Of the classifier of domains, if there is one."""
 
@@ -79,5 +82,6 @@ def measure_methods(
         ways={
             name: estimates(each, held_against, classifier) for name, each in measurements.items()
         },
+        features=network.kind if network else None,
         accuracy=classifier.accuracy if classifier else None,
     )

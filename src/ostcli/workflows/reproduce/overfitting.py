@@ -14,7 +14,7 @@ from ostcli.events import Note
 from ostcli.images.sheet import contact_sheet
 from ostcli.paper.digits.settings import ADAPT_STEPS, FULL, TABLE_1, TWIN
 from ostcli.paper.plots import plot_lines
-from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
+from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.request import Request
@@ -125,7 +125,7 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
 
 def _at(course: Values | None, step: int) -> list[str]:
     if course is None:
-        return ["not run"] * len(PLOTTED)
+        return [NOT_RUN] * len(PLOTTED)
     return [cell(estimate(course[str(step)][score])) for score in PLOTTED]
 
 

@@ -54,6 +54,10 @@ class Asked:
     most_runs: int | None = None
     """Runs at most; None for as many as are asked for."""
 
+    def runs_of(self, request: Request) -> int:
+        """Return how many runs it has."""
+        return min(request.runs, self.most_runs or request.runs)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MadeRow:
@@ -81,7 +85,7 @@ def make_rows(
     chosen = request.chosen(asked, lab.task.title, lab.watch.on_event)
     found: dict[str, MadeRow | None] = {}
     for name, each in asked.items():
-        drawn = lab.drawn(min(request.runs, each.most_runs or request.runs), each.num_own)
+        drawn = lab.drawn(each.runs_of(request), each.num_own)
         settings = {
             **lab.settings,
             "method": each.method.settings,

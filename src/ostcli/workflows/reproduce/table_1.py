@@ -9,7 +9,7 @@ from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1
 from ostcli.paper.intervals import Estimate, balanced_share, difference, share
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.paper.tables import seconds_cell
-from ostcli.workflows.reproduce.book import Book, Comparison, Draft, Table, Values
+from ostcli.workflows.reproduce.book import NOT_RUN, Book, Comparison, Draft, Table, Values
 from ostcli.workflows.reproduce.digit_methods import (
     Control,
     DigitMethod,
@@ -40,9 +40,11 @@ CAUTION = (
     "third thing, so noise is one of the two. Right and real: the share that are both, of which "
     "a control that leaves A's look has none, and any picture of B what chance gives. "
     f"{INTERVALS} The "
-    "number of steps is one that suits the full method (decision 0043); D_B learns from B and "
-    "T_BB alone, in the last of the departures from T_AB(x) too, as in the paper; L_GAN_B is left"
-    " out in phase II, as in the authors' code for digits. UNIT's latents are deterministic, as "
+    "number of steps is one that suits the full method (decision 0043). All rows begin from one "
+    "phase I, whose views are mirrored half of the time: those without augmentation leave it out "
+    "in phase II. D_B learns from B and T_BB alone, but where a row says that it meets T_AB(x), as "
+    "in the paper; L_GAN_B is left out in phase II, as in the authors' code for digits, but where "
+    "a row says that it goes on. UNIT's latents are deterministic, as "
     "all others here; it and CycleGAN keep no history of pictures."
 )
 FEWEST_TOLD = 10
@@ -113,7 +115,7 @@ def _published(method: DigitMethod, lab: DigitLab) -> float | None:
 def _cells(name: str, figures: Values | None, published: float | None) -> list[str]:
     known = "–" if published is None else f"{published:.2f}"
     if figures is None:
-        return [name, *["not run"] * len(SCORES), known, "–"]
+        return [name, *[NOT_RUN] * len(SCORES), known, "–"]
     return [
         name,
         *cells(figures),

@@ -16,7 +16,7 @@ from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.paper.scores import FIGURES, PictureScores
 from ostcli.paper.tables import HEADINGS, readable, seconds_cell, table_of_estimates
-from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
+from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.measured import Results, measure_methods
 from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.pictures import PictureLab
@@ -42,7 +42,7 @@ OF_COST = ("steps", "GFLOP a step", "TFLOP in all", "s a training")
 OURS = "OST, 1 of A"
 PLOTTED = ("content", "style", "domain", "error")
 CAUTION = (
-    "Content, style, KID and P(B) are those of `ost evaluate`, of the network's own pixels; the "
+    "Content, style and KID are those of `ost evaluate`, of the network's own pixels; the "
     "published figures are by other layers and another normalisation, so only the order of the "
     "methods can be compared. Style falls with the number of pictures that it is of, which is "
     "that of the sources in every row, real pictures of B included. The nearest picture of B is "
@@ -74,7 +74,8 @@ def picture_table(
     """
     names = [method.name for method in METHODS]
     chosen = request.chosen(names, lab.task.title, lab.watch.on_event)
-    made, costs, failed = {UNADAPTED: _unadapted(lab)}, {}, set()
+    unadapted = _unadapted(lab, book, is_made=bool(chosen))
+    made, costs, failed = {UNADAPTED: unadapted} if unadapted else {}, {}, set()
     for method in METHODS:
         row = book.row(method.name, {**lab.settings, **method.settings})
         pictures = row.pictures(len(lab.sources))
@@ -88,16 +89,16 @@ def picture_table(
     scores = {name: way.scores for name, way in results.ways.items()}
     figures = [figure for figure in FIGURES if any(figure in row for row in scores.values())]
     headings, cells = table_of_estimates(scores, figures)
-    not_made = [name for name in names if name not in made]
+    not_made = [name for name in (UNADAPTED, *names) if name not in made]
     cells += [
-        [name, *["failed" if name in failed else "not run"] * len(figures)] for name in not_made
+        [name, *["failed" if name in failed else NOT_RUN] * len(figures)] for name in not_made
     ]
     panels, published = _panels(scores), lab.task.published
     known = [key for key in PUBLISHED if any(key in each for each in published.values())]
     return book.write(
         Draft(
             name=f"{name}-{lab.task.key}",
-            introduction=_introduction(lab, results.accuracy),
+            introduction=_introduction(lab, results),
             headings=[*headings, *(PUBLISHED[key] for key in known), *OF_COST],
             cells=[
                 [
@@ -111,6 +112,7 @@ def picture_table(
             values={
                 "task": lab.task.key,
                 "settings": lab.settings,
+                "features": results.features,
                 "classifier_accuracy": results.accuracy,
                 "num_sources": len(lab.sources),
                 "rows": [
@@ -142,10 +144,17 @@ def _make(row: Row, method: PictureMethod[Any], lab: PictureLab) -> list[Image.I
     return row.pictures(len(lab.sources))
 
 
-def _unadapted(lab: PictureLab) -> list[Image.Image]:
-    networks = lab.pretrained
-    translator = Translator(networks, networks.reconstruct_bb, lab.one.view)
-    return [translator.translate(source) for source in lab.sources]
+def _unadapted(lab: PictureLab, book: Book, *, is_made: bool) -> list[Image.Image] | None:
+    """Return T_BB of the sources, kept as a row is; None if it is neither there nor to be made."""
+    row = book.row(UNADAPTED, {**lab.settings, "method": UNADAPTED})
+    pictures = row.pictures(len(lab.sources))
+    if pictures is None and is_made:
+        networks = lab.pretrained
+        translator = Translator(networks, networks.reconstruct_bb, lab.one.view)
+        for index, source in enumerate(lab.sources):
+            row.keep_picture(index, translator.translate(source))
+        pictures = row.pictures(len(lab.sources))
+    return pictures
 
 
 def _of_each(results: Results, name: str) -> Sequence[PictureScores]:
@@ -164,7 +173,7 @@ def _panels(scores: Mapping[str, Mapping[str, Estimate]]) -> Mapping[str, Sequen
     }
 
 
-def _introduction(lab: PictureLab, accuracy: float | None) -> str:
+def _introduction(lab: PictureLab, results: Results) -> str:
     one, two, domains = lab.one, lab.two, lab.domains
     sentences = [
         f"# {lab.task.title}\n\n{len(lab.sources)} pictures of A, {len(domains.train_b)} of B to "
@@ -174,10 +183,15 @@ def _introduction(lab: PictureLab, accuracy: float | None) -> str:
         f"its shorter side; phase I {one.steps:,} steps, phase II {two.steps:,} (authors: 80 for "
         "each picture of B)."
     ]
-    if accuracy is not None:
+    if results.features is not None:
+        sentences.append(
+            f"Content, style, P(B) and KID are by the features of {results.features}: those of "
+            "another network are other figures."
+        )
+    if results.accuracy is not None:
         sentences.append(
             "P(B) is by a classifier of pictures to train on, right on "
-            f"{accuracy:.0%} of those it has not seen."
+            f"{results.accuracy:.0%} of those it has not seen."
         )
     return f"{' '.join(sentences)}\n\n{CAUTION}"
 

@@ -50,6 +50,15 @@ def test_the_number_of_weights_is_that_of_the_layers_in_the_paper():
     assert count(networks.discriminator_b) == discriminator
 
 
+def test_every_weight_is_of_the_seed():
+    layers = DigitLayers(colours_b=1, colours_a=3, latent=LatentForm.SAMPLED)
+    first, second = networks_of(layers).state_dict(), networks_of(layers).state_dict()
+
+    assert any("log_variance.bias" in name for name in first)
+    for name, weight in first.items():
+        torch.testing.assert_close(weight, second[name], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(("colours_a", "colours_b"), [(3, 1), (1, 3)])
 def test_a_clone_sees_a_grey_picture_as_b_does(colours_a, colours_b):
     networks = networks_of(DigitLayers(colours_b=colours_b, colours_a=colours_a))
