@@ -211,8 +211,9 @@ class DigitLab:
             f"on B's digits alone judges, right on {facts['accuracy_of_classifier']:.1%} of B's "
             f"held-back ones; the one that tells A from B is right on "
             f"{facts['accuracy_of_domain_classifier']:.1%}.{of_colours} Phase I: "
-            f"{self.steps_of_phase_one:,} steps of 64 pictures (authors: 10,000); phase II, and each "
-            f"baseline: {self.steps(ADAPT_STEPS):,} steps of one picture of each domain (authors: 5,000)."
+            f"{self.steps_of_phase_one:,} steps of 64 pictures (authors: 10,000); phase II, and "
+            f"each baseline: {self.steps(ADAPT_STEPS):,} steps of one picture of each domain "
+            "(authors: 5,000)."
         )
 
     @property
