@@ -31,8 +31,9 @@ from ostcli.config import AdaptConfig, Look, Precision, PretrainConfig
 from ostcli.images.find import find_pictures
 from ostcli.images.scenes import EXAMPLE_SEEDS, Season, draw_folder, draw_scene
 from ostcli.method.architecture import build_networks
+from ostcli.paper.intervals import Estimate
 from ostcli.paper.scores import Scores, known_figures
-from ostcli.paper.tables import markdown_table, table_of_scores
+from ostcli.paper.tables import markdown_table, table_of_estimates
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.store.library import Library
 from ostcli.training.phases import Phase, PhaseOne, PhaseTwo
@@ -319,7 +320,12 @@ def write_curve(out: Path, lengths: Sequence[int]) -> None:
 
 
 def _table(rows: Mapping[str, Scores]) -> str:
-    return markdown_table(*table_of_scores(rows, known_figures(list(rows.values()))))
+    figures = known_figures(list(rows.values()))
+    estimates = {
+        way: {name: Estimate(value) for name, value in vars(row).items() if value is not None}
+        for way, row in rows.items()
+    }
+    return markdown_table(*table_of_estimates(estimates, figures))
 
 
 def _save_small(sheet: Path, out: Path) -> None:

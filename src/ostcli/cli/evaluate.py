@@ -10,12 +10,12 @@ from ostcli.cli import options
 from ostcli.cli.render import counted, duration, output_of
 from ostcli.cli.runs import check_failed
 from ostcli.cli.signals import StopSignal
-from ostcli.config import DeviceChoice, FeatureNetwork, Finish, Pull
+from ostcli.config import DeviceChoice, FeatureNetwork, Pull
 from ostcli.errors import InterruptedRun, UsageError
 
 OUT = Path("ost-evaluation")
-OF_TRUTH = ("error", "detail", "within")
-"""The figures that --truth is for."""
+OF_PIXELS = ("artefacts", "error", "detail", "within")
+"""The figures that need no features."""
 
 
 def evaluate(
@@ -120,9 +120,9 @@ def evaluate(
     with options.starting(nice=nice):
         from ostcli.cli.progress import listen
         from ostcli.paper.scores import known_figures
-        from ostcli.paper.tables import table_of_scores
+        from ostcli.paper.tables import table_of_estimates
         from ostcli.presets import adapt_preset
-        from ostcli.workflows.evaluate import Yardsticks, values_of
+        from ostcli.workflows.evaluate import ROW_OF, Yardsticks, values_of
         from ostcli.workflows.evaluate import evaluate as measure
 
     output = output_of(context, as_json=json)
@@ -160,24 +160,23 @@ def evaluate(
         )
     output.result(values_of(result))
     known = known_figures(list(result.scores.values()))
-    of_truth = [figure for figure in known if figure in OF_TRUTH]
-    for figures in ([figure for figure in known if figure not in OF_TRUTH], of_truth):
+    of_pixels = [figure for figure in known if figure in OF_PIXELS]
+    for figures in ([figure for figure in known if figure not in OF_PIXELS], of_pixels):
         if figures:  # Two tables: one of all would be too wide for a terminal.
-            output.table(*table_of_scores(result.scores, figures), folding=(0,))
+            output.table(*table_of_estimates(result.estimates, figures), folding=(0,))
     if result.classifier_accuracy is not None:
         output.say(
             f"features are those of {result.features}; P(B) is by a classifier that is right on "
             f"{result.classifier_accuracy:.0%} of the pictures that it has not seen"
         )
     if result.finish is not None:
-        default = {Finish.PHOTO: "finished", Finish.NETWORK: "network"}[result.finish]
-        output.say(f'ost translate gives "{default}" unless told otherwise')
+        output.say(f'ost translate gives "{ROW_OF[result.finish]}" unless told otherwise')
     if result.features is None:
         output.say("no content, style, P(B) and KID without --weights or --download")
     by = f" by {result.by}" if result.by else ""
     measured = counted(result.num_pictures - len(result.failed), "picture")
     output.say(
         f"{measured} measured{by} in {duration(result.seconds)}; look at {result.sheet}, and at "
-        f"{result.table} for the table"
+        f"{result.table} for the table{' and the differences' if result.comparison else ''}"
     )
     check_failed(len(result.failed), result.num_pictures, "pictures could not be measured")

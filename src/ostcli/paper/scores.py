@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from statistics import mean
 
 import torch
 from PIL import Image
@@ -60,6 +59,8 @@ OF_EACH = tuple(each.name for each in fields(PictureScores))
 """The figures that every picture has of its own."""
 OF_ALL = ("style", "kid")
 """Those of all results together."""
+NUM_PARTS = 10
+"""Of the results of one way of translating, for the intervals of those."""
 FIGURES = ("content", "style", "domain", "kid", "artefacts", "error", "detail", "within")
 """The columns of a table of scores, in order."""
 
@@ -100,6 +101,17 @@ class Gathered:
         before = self._grams or [torch.zeros_like(gram) for gram in picture.grams]
         self._grams = [total + gram for total, gram in zip(before, picture.grams, strict=True)]
         self._summaries.append(picture.summary)
+
+    @classmethod
+    def together(cls, several: Iterable["Gathered"]) -> "Gathered":
+        """Return the features of all pictures of several."""
+        whole = cls()
+        for one in several:
+            before = whole._grams or [torch.zeros_like(gram) for gram in one._grams]
+            if len(one):
+                whole._grams = [a + b for a, b in zip(before, one._grams, strict=True)]
+                whole._summaries += one._summaries
+        return whole
 
     @property
     def grams(self) -> list[Tensor]:
@@ -149,40 +161,6 @@ def measure(
     return Measurement(figures, Digest.of(features[1]) if features else None)
 
 
-class Measured:
-    """The results of one way of translating, one after the other."""
-
-    def __init__(self) -> None:
-        self._rows: list[dict[str, float]] = []
-        self.seen = Gathered()
-        """The features of all of them."""
-
-    def add(self, measurement: Measurement) -> None:
-        """Take in a result."""
-        self._rows.append(measurement.figures)
-        if measurement.seen:
-            self.seen.add(measurement.seen)
-
-    def scores(
-        self, folder: Gathered | None, classifier: DomainClassifier | None
-    ) -> tuple[Scores, list[PictureScores]]:
-        """Return the row of the table, and each picture's own figures.
-
-        Args:
-            folder: real pictures of B, if there are features.
-            classifier: for the probability of B.
-        """
-        rows = [dict(row) for row in self._rows]
-        together = {} if folder is None else figures_of(self.seen, folder)
-        if classifier is not None:
-            of_b = classifier.probability_of_b(self.seen.summaries)
-            for row, probability in zip(rows, of_b, strict=True):
-                row["domain"] = probability
-        known = {name: [row[name] for row in rows if name in row] for name in OF_EACH}
-        averages = {name: mean(values) for name, values in known.items() if values}
-        return Scores(**averages, **together), [PictureScores(**row) for row in rows]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Estimated:
     """What one way of translating comes to, with how far that can be trusted."""
@@ -192,7 +170,13 @@ class Estimated:
     of_each: Sequence[PictureScores]
     """Of each result."""
     without: Sequence[Mapping[str, float]] = ()
-    """The figures of all together but for one result, for each of them in turn."""
+    """The figures of all together but for a part of the results, a tenth or a single one, for each
+    part in turn."""
+
+    @property
+    def means(self) -> Scores:
+        """The figures alone."""
+        return Scores(**{name: estimate.value for name, estimate in self.scores.items()})
 
     def less(self, other: "Estimated", figure: str) -> Estimate | None:
         """Return how much more of a figure this way comes to than another, of the same sources.
@@ -220,35 +204,52 @@ class Estimated:
         return jackknife(mine.value - theirs.value, without)
 
 
-def estimates(
-    results: Sequence[Measurement], folder: Gathered | None, classifier: DomainClassifier | None
-) -> Estimated:
-    """Return every figure of some results with its interval.
+class Measured:
+    """The results of one way of translating, one after the other.
 
-    Args:
-        results: of one way of translating.
-        folder, classifier: as `Measured.scores` takes them.
+    The features of all of them together are kept in ten parts at most, which are left out in turn
+    for the intervals of what is measured of many: each picture's own would fill memory.
     """
-    measured = Measured()
-    for result in results:
-        measured.add(result)
-    together, of_each = measured.scores(folder, classifier)
-    found: dict[str, Estimate] = {}
-    for name in OF_EACH:
-        values = [value for row in of_each if (value := getattr(row, name)) is not None]
-        if values:
-            found[name] = average(values)
-    digests = [result.seen for result in results if result.seen]
-    without = [
-        figures_of(Gathered(digests[:index] + digests[index + 1 :]), folder)
-        for index in range(len(digests))
-        if folder is not None and len(digests) > 1
-    ]
-    for name in OF_ALL:
-        value = getattr(together, name)
-        if value is not None:
-            found[name] = jackknife(value, [each[name] for each in without if name in each])
-    return Estimated(scores=found, of_each=of_each, without=without)
+
+    def __init__(self) -> None:
+        self._rows: list[dict[str, float]] = []
+        self._parts = [Gathered() for _ in range(NUM_PARTS)]
+        self._summaries: list[Tensor] = []
+
+    def add(self, measurement: Measurement) -> None:
+        """Take in a result."""
+        self._rows.append(measurement.figures)
+        if measurement.seen:
+            self._parts[len(self._summaries) % NUM_PARTS].add(measurement.seen)
+            self._summaries.append(measurement.seen.summary)
+
+    def estimated(self, folder: Gathered | None, classifier: DomainClassifier | None) -> Estimated:
+        """Return every figure with its interval, and each picture's own figures.
+
+        Args:
+            folder: real pictures of B, if there are features.
+            classifier: for the probability of B.
+        """
+        rows = [dict(row) for row in self._rows]
+        if classifier is not None:
+            of_b = classifier.probability_of_b(torch.stack(self._summaries))
+            for row, probability in zip(rows, of_b, strict=True):
+                row["domain"] = probability
+        known = {name: [row[name] for row in rows if name in row] for name in OF_EACH}
+        found = {name: average(values) for name, values in known.items() if values}
+        without: list[dict[str, float]] = []
+        if folder is not None:
+            parts = [part for part in self._parts if len(part)]
+            if len(parts) > 1:
+                without = [
+                    figures_of(Gathered.together(parts[:index] + parts[index + 1 :]), folder)
+                    for index in range(len(parts))
+                ]
+            for name, value in figures_of(Gathered.together(parts), folder).items():
+                found[name] = jackknife(value, [each[name] for each in without if name in each])
+        return Estimated(
+            scores=found, of_each=[PictureScores(**row) for row in rows], without=without
+        )
 
 
 def figures_of(pictures: Gathered, folder: Gathered) -> dict[str, float]:
@@ -259,20 +260,27 @@ def figures_of(pictures: Gathered, folder: Gathered) -> dict[str, float]:
     return figures
 
 
-def real_scores(
-    pictures: Gathered, folder: Gathered, classifier: DomainClassifier | None
-) -> Scores:
+def estimated_of_real(
+    draws: Sequence[Gathered], folder: Gathered, classifier: DomainClassifier | None
+) -> Estimated:
     """Return the figures of real pictures of B that no training saw: what a result can be at best.
 
     Args:
-        pictures: such ones.
+        draws: as many such pictures each as there are results, for style and KID tell of that too.
         folder: those that results are held against.
         classifier: for the probability of B.
     """
-    domain: dict[str, float] = {}
+    found: dict[str, Estimate] = {}
     if classifier is not None:
-        domain["domain"] = mean(classifier.probability_of_b(pictures.summaries))
-    return Scores(**domain, **figures_of(pictures, folder))
+        found["domain"] = average(
+            [of_b for draw in draws for of_b in classifier.probability_of_b(draw.summaries)]
+        )
+    of_draws = [figures_of(draw, folder) for draw in draws]
+    for name in OF_ALL:
+        values = [figures[name] for figures in of_draws if name in figures]
+        if values:
+            found[name] = average(values)
+    return Estimated(scores=found, of_each=())
 
 
 def known_figures(scores: Sequence[Scores]) -> list[str]:

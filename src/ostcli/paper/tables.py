@@ -1,9 +1,10 @@
 """Tables as people read them in a report: Markdown."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ostcli.paper.intervals import Estimate
-from ostcli.paper.scores import Scores
+from ostcli.paper.scores import Estimated
 
 HEADINGS = {
     "content": "content ↓",
@@ -16,19 +17,59 @@ HEADINGS = {
     "within": "within 16 ↑",
 }
 """Of the figures, with the direction in which a result gets better."""
+COMPARED = ("content", "style", "domain", "kid", "error", "detail")
+"""Figures by which ways of translating are compared on the same sources."""
+FEWEST_TOLD = 5
+"""Sources below which nothing is said of differences."""
+REAL = "real"
+"""Pictures of B that no training saw: what a result can be at best. They are of no source."""
 
 
-def table_of_scores(
-    scores: Mapping[str, Scores], figures: Sequence[str]
-) -> tuple[list[str], list[list[str]]]:
-    """Return the headings and the rows of a table.
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How one row of a table compares with the others, on the same pictures."""
+
+    ours: str
+    """The name of the one."""
+    figures: Sequence[str]
+    """By which, as headings."""
+    less: Mapping[str, Sequence[Estimate | None]]
+    """Ours less another row, by its name: for each of the figures."""
+
+    def markdown(self) -> str:
+        """Return it as a table of its own, below a heading."""
+        cells = [
+            [name, *(_emphasised(each) for each in differences)]
+            for name, differences in self.less.items()
+        ]
+        return (
+            f"## “{self.ours}” less each other row\n\nOf the same pictures. **Bold**: the interval "
+            "does not hold 0. Of twenty such figures of rows that do not differ, one is bold on "
+            f"the average.\n\n{markdown_table(['less', *self.figures], cells)}"
+        )
+
+
+def compared(ways: Mapping[str, Estimated], ours: str) -> Comparison | None:
+    """Compare one way of translating with the others, on the same sources; None of a few sources.
 
     Args:
-        scores: a row for each way of translating, by its name.
-        figures: the columns.
+        ways: what they come to, by their names, the sources in the same order.
+        ours: the name of the one.
     """
-    cells = {name: [_cell(getattr(row, each)) for each in figures] for name, row in scores.items()}
-    return _table(cells, figures)
+    own = ways.get(ours)
+    if own is None or len(own.of_each) < FEWEST_TOLD:
+        return None
+    # Those it has: without a network or a truth there are fewer.
+    figures = [figure for figure in COMPARED if own.less(own, figure) is not None]
+    return Comparison(
+        ours=readable(ours),
+        figures=[HEADINGS[figure] for figure in figures],
+        less={
+            readable(name): [own.less(other, figure) for figure in figures]
+            for name, other in ways.items()
+            if name not in {ours, REAL}
+        },
+    )
 
 
 def table_of_estimates(
@@ -40,8 +81,11 @@ def table_of_estimates(
         rows: the figures of each way of translating, by its name.
         figures: the columns.
     """
-    cells = {name: [estimate_cell(row.get(each)) for each in figures] for name, row in rows.items()}
-    return _table(cells, figures)
+    cells = [
+        [readable(name), *(estimate_cell(row.get(each)) for each in figures)]
+        for name, row in rows.items()
+    ]
+    return ["", *(HEADINGS[figure] for figure in figures)], cells
 
 
 def estimate_cell(estimate: Estimate | None) -> str:
@@ -70,12 +114,7 @@ def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     return "\n".join(lines) + "\n"
 
 
-def _table(
-    cells: Mapping[str, Sequence[str]], figures: Sequence[str]
-) -> tuple[list[str], list[list[str]]]:
-    rows = [[readable(name), *of_row] for name, of_row in cells.items()]
-    return ["", *(HEADINGS[figure] for figure in figures)], rows
-
-
-def _cell(figure: float | None) -> str:
-    return "–" if figure is None else f"{figure:.3f}"
+def _emphasised(difference: Estimate | None) -> str:
+    """Return a difference for people, in bold where there is one."""
+    text = estimate_cell(difference)
+    return f"**{text}**" if difference is not None and difference.excludes(0) else text

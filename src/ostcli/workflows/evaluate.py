@@ -20,13 +20,9 @@ from ostcli.images.folder import open_folder, spread
 from ostcli.images.read import read_picture
 from ostcli.paper.domain import check_scikit_learn
 from ostcli.paper.features import open_perceptual_network
-from ostcli.paper.scores import (
-    PictureScores,
-    Scores,
-    known_figures,
-    real_scores,
-)
-from ostcli.paper.tables import markdown_table, table_of_scores
+from ostcli.paper.intervals import Estimate
+from ostcli.paper.scores import PictureScores, Scores, known_figures
+from ostcli.paper.tables import REAL, Comparison, compared, markdown_table, table_of_estimates
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library, store_root
 from ostcli.training.device import choose_device, prepare_arithmetic
@@ -44,6 +40,13 @@ from ostcli.workflows.ways import (
     seen,
 )
 
+ROW_OF = {Finish.PHOTO: "finished", Finish.NETWORK: "network", None: "translation"}
+"""The row of what `ost translate` gives by default, or of what was made elsewhere."""
+INTERVALS = (
+    "± is the reach of the 95 % interval over the pictures: of style and KID by the jackknife, of "
+    '"real" over draws of as many pictures as there are sources.\n'
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Yardsticks:
@@ -54,7 +57,7 @@ class Yardsticks:
     domain_a: Path | None = None
     """More pictures of A, for the classifier; the sources alone if None."""
     held_out: Path | None = None
-    """Pictures of B that no training has seen: the row "real"."""
+    """Pictures of B that no training has seen: the row "real", of as many as there are sources."""
     truth: Path | None = None
     """The true partners of the sources, by the names of their files."""
     weights: Path | FeatureNetwork | None = None
@@ -73,6 +76,10 @@ class EvaluateResult:
     """Phase II's settings, as far as they are known."""
     scores: Mapping[str, Scores]
     """A row for each way of translating, the controls first."""
+    estimates: Mapping[str, Mapping[str, Estimate]]
+    """The same figures with their 95 % intervals over the pictures, by way and name."""
+    comparison: Comparison | None
+    """What the row that `ost translate` gives has less each other row; None of few sources."""
     pictures: Mapping[str, Mapping[str, PictureScores]]
     """The figures of each picture, by its path as found and then by the way it was made."""
     failed: tuple[tuple[Path, str], ...]
@@ -204,21 +211,21 @@ def evaluate(
         raise InputError("none of the pictures can be used", hint="they are named above")
     classifier = perceptual.classifier(scoring.sources, on_event) if perceptual else None
     rows = scoring.rows(classifier)
-    scores = {name: together for name, (together, _) in rows.items()}
-    if perceptual and len(perceptual.held_out):
-        scores["real"] = real_scores(perceptual.held_out, perceptual.folder, classifier)
+    finish = Finish(mode(scoring.finishes)) if scoring.finishes else None
     result = EvaluateResult(
         by=way.name,
         config=way.config,
-        scores=scores,
+        scores={name: row.means for name, row in rows.items()},
+        estimates={name: row.scores for name, row in rows.items()},
+        comparison=compared(rows, ROW_OF[finish]),
         pictures={
-            path: {name: of_each[index] for name, (_, of_each) in rows.items()}
+            path: {name: row.of_each[index] for name, row in rows.items() if name != REAL}
             for index, path in enumerate(scoring.names)
         },
         failed=tuple(failed),
         features=perceptual.network.kind if perceptual else None,
         classifier_accuracy=classifier.accuracy if classifier else None,
-        finish=Finish(mode(scoring.finishes)) if scoring.finishes else None,
+        finish=finish,
         num_pictures=len(found) + len(missing),
         num_folder=len(folder),
         sheet=out / "sheet.webp",
@@ -267,8 +274,8 @@ def _open_perceptual(
                 continue
             perceptual.more_of_a.add(perceptual.digest(picture))
     if yardsticks.held_out:
-        for picture in _pictures_of(yardsticks.held_out, "--held-out", out, on_event):
-            perceptual.held_out.add(perceptual.digest(picture))
+        held_out = _pictures_of(yardsticks.held_out, "--held-out", out, on_event)
+        perceptual.hold_out(held_out, len(found))
     return perceptual
 
 
@@ -311,8 +318,9 @@ def _pictures_of(
 
 def _write(result: EvaluateResult, scoring: Scoring) -> None:
     figures = known_figures(list(result.scores.values()))
-    headings, rows = table_of_scores(result.scores, figures)
-    write_file(result.table, markdown_table(headings, rows).encode())
+    parts = [markdown_table(*table_of_estimates(result.estimates, figures)), INTERVALS]
+    parts += [result.comparison.markdown()] if result.comparison else []
+    write_file(result.table, "\n".join(parts).encode())
     as_json = json.dumps(values_of(result), indent=2)
     write_file(result.table.with_suffix(".json"), f"{as_json}\n".encode())
     write_file(result.sheet, encode_picture(scoring.sheet(), result.sheet.suffix))

@@ -1,6 +1,6 @@
 """The scoring of `ost evaluate`: results of one source after another, beside the controls."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,23 +11,26 @@ from ostcli.config import Finish
 from ostcli.events import Note, OnEvent
 from ostcli.images.controls import Controls
 from ostcli.images.find import FoundPicture
+from ostcli.images.folder import spread
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.paper.domain import DomainClassifier, train_classifier
 from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.scores import (
     Digest,
+    Estimated,
     Gathered,
     Measured,
     Measurement,
-    PictureScores,
-    Scores,
+    estimated_of_real,
     measure,
 )
-from ostcli.paper.tables import readable
+from ostcli.paper.tables import REAL, readable
 from ostcli.workflows.ways import Made, Partners
 
 MOST_OF_FOLDER = 240
 """Pictures of a folder that results are held against, at even distances."""
+MOST_DRAWS = 10
+"""Of pictures of B that no training saw, each of as many as there are sources."""
 MOST_SHOWN = 40
 """Sources on the sheet, the first ones: a WebP picture has at most 16,383 rows."""
 SHOWN = (
@@ -51,8 +54,8 @@ class Perceptual:
     """Pictures of B that results are held against."""
     more_of_a: Gathered = field(default_factory=Gathered)
     """Pictures of A besides the sources."""
-    held_out: Gathered = field(default_factory=Gathered)
-    """Pictures of B that no training saw."""
+    held_out: list[Gathered] = field(default_factory=list)
+    """Pictures of B that no training saw: draws of as many as there are sources."""
 
     def digest(self, picture: Image.Image) -> Digest:
         """Return what is kept of a picture's features."""
@@ -65,6 +68,14 @@ class Perceptual:
                 return False
             self.folder.add(self.digest(picture))
         return True
+
+    def hold_out(self, pictures: Sequence[Image.Image], num_sources: int) -> None:
+        """Take in pictures of B that no training saw, as draws of so many."""
+        num_draws = max(1, min(MOST_DRAWS, len(pictures) // num_sources))
+        spread_out = spread(pictures, num_draws * num_sources)
+        for first in range(num_draws):
+            drawn = spread_out[first::num_draws]
+            self.held_out.append(Gathered(self.digest(picture) for picture in drawn))
 
     def classifier(self, sources: Gathered, on_event: OnEvent) -> DomainClassifier | None:
         """Return the domain classifier, or None where a domain is a single picture."""
@@ -151,12 +162,14 @@ class Scoring:
             shown |= {"truth": truth} if truth else {}
             self._shown.append({name: reduce_for_preview(one) for name, one in shown.items()})
 
-    def rows(
-        self, classifier: DomainClassifier | None
-    ) -> Mapping[str, tuple[Scores, list[PictureScores]]]:
-        """Return, by way, the row of the table and each picture's own figures."""
-        folder = self._perceptual.folder if self._perceptual else None
-        return {name: each.scores(folder, classifier) for name, each in self._measured.items()}
+    def rows(self, classifier: DomainClassifier | None) -> dict[str, Estimated]:
+        """Return what each way of translating comes to; last, what real pictures of B do."""
+        seen = self._perceptual
+        folder = seen.folder if seen else None
+        rows = {name: each.estimated(folder, classifier) for name, each in self._measured.items()}
+        if seen and seen.held_out:
+            rows[REAL] = estimated_of_real(seen.held_out, seen.folder, classifier)
+        return rows
 
     def sheet(self) -> Image.Image:
         """Return the contact sheet of the first sources."""

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -19,10 +20,11 @@ from ostcli.errors import (
 )
 from ostcli.events import Collected, Note, PictureDone, PictureFailed
 from ostcli.images.find import FoundPicture
+from ostcli.paper.scores import Digest
 from ostcli.store.exchange import export_file
 from ostcli.store.library import Library
 from ostcli.workflows import scoring, ways
-from ostcli.workflows.evaluate import Yardsticks, evaluate, values_of
+from ostcli.workflows.evaluate import ROW_OF, Yardsticks, evaluate, values_of
 from ostcli.workflows.pretrain import pretrain
 from ostcli.workflows.ways import Partners
 
@@ -82,7 +84,7 @@ def test_everything_is_measured_that_something_is_given_for(
         assert None not in vars(result.scores[name]).values(), name
     assert result.scores["identity"].content == 0
     assert result.scores["identity"].error > 0
-    assert result.scores["real"].style == pytest.approx(0, abs=1e-5)
+    assert result.scores["real"].style < result.scores["identity"].style
     assert result.scores["real"].content is None
     assert 0 <= result.classifier_accuracy <= 1
 
@@ -120,10 +122,44 @@ def test_what_it_writes(trained, sources, out):
     )
     table = result.table.read_text("utf-8")
     assert table.splitlines()[2].startswith("| identity |")
-    assert len(table.splitlines()) == 2 + len(result.scores)
+    assert len([line for line in table.splitlines() if line[:1] == "|"]) == 2 + len(result.scores)
+    assert result.comparison is None, "of three sources nothing is said"
     with Image.open(result.sheet) as sheet:
         assert sheet.width > 6 * 100
         assert sheet.height > 3 * 100
+
+
+def test_figures_have_intervals_and_ways_are_compared(trained, picture_folder, out, snow):
+    five = picture_folder(5, name="five")
+    result = evaluate(
+        five,
+        yardsticks=Yardsticks(folder=snow, truth=five),
+        library=trained,
+        out=out,
+    )
+
+    error = result.estimates["network"]["error"]
+    assert error.low < error.value == result.scores["network"].error < error.high
+    assert result.comparison.ours == ROW_OF[result.finish]
+    assert set(result.comparison.less) == {
+        each.replace("_", " ") for each in result.scores if each != ROW_OF[result.finish]
+    }
+    table = result.table.read_text("utf-8")
+    assert " ± " in table
+    assert f"## “{ROW_OF[result.finish]}” less each other row" in table
+    assert json.loads((out / "scores.json").read_text())["comparison"]["figures"]
+
+
+@pytest.mark.parametrize(
+    ("num_held_out", "sizes"), [(2, [2]), (3, [3]), (11, [3, 3, 3]), (100, [3] * 10)]
+)
+def test_real_pictures_are_drawn_as_many_as_there_are_sources(monkeypatch, num_held_out, sizes):
+    digest = Digest([torch.ones(1, 1)], torch.ones(1))
+    monkeypatch.setattr(scoring.Perceptual, "digest", lambda *_: digest)
+    perceptual = scoring.Perceptual(network=Mock())
+    perceptual.hold_out([Image.new("RGB", (8, 8))] * num_held_out, num_sources=3)
+
+    assert [len(draw) for draw in perceptual.held_out] == sizes
 
 
 def test_each_picture_has_its_own_figures(trained, sources, out):

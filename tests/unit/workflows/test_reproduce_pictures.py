@@ -12,9 +12,7 @@ from ostcli.config import Precision
 from ostcli.errors import InputError, TrainingFailedError
 from ostcli.events import Collected, Note, StepDone, TrainingPlanned
 from ostcli.paper.pictures import settings
-from ostcli.paper.scores import Estimated, PictureScores
 from ostcli.workflows.reproduce import reproduce
-from ostcli.workflows.reproduce.measured import Results
 from ostcli.workflows.reproduce.picture_methods import PictureMethod
 from ostcli.workflows.reproduce.request import Request
 
@@ -167,22 +165,6 @@ def test_a_stop_is_heard_while_results_are_measured(request_):
         return any("measuring" in note.text for note in told.of(Note))
 
     assert made(request_, on_event=told, should_stop=is_measuring).stopped
-
-
-def test_methods_are_compared_on_the_same_sources():
-    ours = [PictureScores(content=0.1 * index, error=0.2) for index in range(5)]
-    theirs = [replace(one, content=one.content + 0.3) for one in ours]
-    ways = {
-        "ours": Estimated(scores={}, of_each=ours),
-        "colour_match": Estimated(scores={}, of_each=theirs),
-        "real": Estimated(scores={}, of_each=[]),
-    }
-
-    comparison = Results(ways=ways, features=None, accuracy=None).comparison("ours")
-    assert comparison.figures == ["content ↓", "error ↓"]
-    assert "| colour match | **-0.300 ± 0.000** | 0.000 ± 0.000 |" in comparison.markdown()
-    few = {**ways, "ours": Estimated(scores={}, of_each=ours[:4])}
-    assert Results(ways=few, features=None, accuracy=None).comparison("ours") is None
 
 
 def test_a_training_that_fails_costs_its_row_alone(request_, monkeypatch):

@@ -15,9 +15,8 @@ from torch import Tensor
 from ostcli.errors import DamagedError, PictureError
 from ostcli.images.encode import encode_picture
 from ostcli.images.read import read_picture
-from ostcli.paper.intervals import Estimate
 from ostcli.paper.plots import can_plot
-from ostcli.paper.tables import estimate_cell, markdown_table
+from ostcli.paper.tables import Comparison, markdown_table
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.manifest import slug
 from ostcli.store.tensors import decode_tensors, encode_tensors
@@ -29,30 +28,6 @@ NOT_RUN = "not run"
 """In a cell of a row that was not made."""
 SHEET_QUALITY = 80
 """Of WebP, 1 to 100: sheets are looked at, rows keep the pictures as they are."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """How one row of a table compares with the others, on the same pictures."""
-
-    ours: str
-    """The name of the one."""
-    figures: Sequence[str]
-    """By which, as headings."""
-    less: Mapping[str, Sequence[Estimate | None]]
-    """Ours less another row, by its name: for each of the figures."""
-
-    def markdown(self) -> str:
-        """Return it as a table of its own, below a heading."""
-        cells = [
-            [name, *(_emphasised(each) for each in differences)]
-            for name, differences in self.less.items()
-        ]
-        return (
-            f"## “{self.ours}” less each other row\n\nOf the same pictures. **Bold**: the interval "
-            "does not hold 0. Of twenty such figures of rows that do not differ, one is bold on "
-            f"the average.\n\n{markdown_table(['less', *self.figures], cells)}"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,12 +215,6 @@ def _cells_of(path: Path) -> list[list[str]] | None:
 
 def _num_not_run(cells: Sequence[Sequence[str]]) -> int:
     return sum(list(row).count(NOT_RUN) for row in cells)
-
-
-def _emphasised(difference: Estimate | None) -> str:
-    """Return a difference for people, in bold where there is one."""
-    text = estimate_cell(difference)
-    return f"**{text}**" if difference is not None and difference.excludes(0) else text
 
 
 def _as_bytes(values: Values) -> bytes:

@@ -8,18 +8,10 @@ from PIL import Image
 from ostcli.config import FeatureNetwork
 from ostcli.images.folder import spread
 from ostcli.paper.features import PerceptualNetwork
-from ostcli.paper.scores import Estimated, Gathered, Measurement, estimates
-from ostcli.paper.tables import HEADINGS, readable
-from ostcli.workflows.reproduce.book import Comparison
+from ostcli.paper.scores import Estimated, Gathered, Measured, Measurement
+from ostcli.paper.tables import REAL
 from ostcli.workflows.reproduce.pictures import PictureLab
 from ostcli.workflows.scoring import MOST_OF_FOLDER, Perceptual, measure_all
-
-COMPARED = ("content", "style", "domain", "kid", "error", "detail")
-"""Figures by which ways are compared on the same sources."""
-FEWEST_TOLD = 5
-"""Sources below which nothing is said of differences."""
-REAL = "real"
-"""Pictures of B that no training saw: what a result can be at best."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,23 +24,6 @@ class Results:
     accuracy: float | None
     """Of the classifier of domains, if there is one."""
 
-    def comparison(self, ours: str) -> Comparison | None:
-        """Compare one way with the others, on the same sources; None of a few sources."""
-        own = self.ways.get(ours)
-        if own is None or len(own.of_each) < FEWEST_TOLD:
-            return None
-        # Those it has: without a network or a truth there are fewer.
-        figures = [figure for figure in COMPARED if own.less(own, figure) is not None]
-        return Comparison(
-            ours=ours,
-            figures=[HEADINGS[figure] for figure in figures],
-            less={
-                readable(name): [own.less(other, figure) for figure in figures]
-                for name, other in self.ways.items()
-                if name not in {ours, REAL}
-            },
-        )
-
 
 def measure_methods(
     lab: PictureLab,
@@ -56,13 +31,13 @@ def measure_methods(
     network: PerceptualNetwork | None,
 ) -> Results:
     """Measure the results of every way of translating, and of the controls."""
-    measurements: dict[str, list[Measurement]] = {}
+    measured: dict[str, Measured] = {}
     for index, source in enumerate(lab.sources):
         lab.watch.check()
         results = {name: each[index] for name, each in {**lab.controls, **made}.items()}
         truth = lab.truths[index] if lab.truths else None
         for name, row in measure_all(results, source, truth, network).items():
-            measurements.setdefault(name, []).append(row)
+            measured.setdefault(name, Measured()).add(row)
     held_against, classifier = None, None
     if network is not None:
         seen = Perceptual(network=network)
@@ -73,15 +48,12 @@ def measure_methods(
             seen.more_of_a.add(seen.digest(picture))
         # Of no picture that is scored: of the sources, what is left as it was would be A for sure.
         classifier, held_against = seen.classifier(Gathered(), lab.watch.on_event), seen.folder
-        measurements[REAL] = [
-            Measurement({}, seen.digest(picture))
-            for picture in spread(lab.domains.test_b, len(lab.sources))
-        ]
+        measured[REAL] = Measured()
+        for picture in spread(lab.domains.test_b, len(lab.sources)):
+            measured[REAL].add(Measurement({}, seen.digest(picture)))
         lab.watch.check()
     return Results(
-        ways={
-            name: estimates(each, held_against, classifier) for name, each in measurements.items()
-        },
+        ways={name: each.estimated(held_against, classifier) for name, each in measured.items()},
         features=network.kind if network else None,
         accuracy=classifier.accuracy if classifier else None,
     )

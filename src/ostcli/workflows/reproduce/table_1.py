@@ -8,8 +8,8 @@ from ostcli.paper.digits.controls import CONTROLS, commonest_label
 from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1
 from ostcli.paper.intervals import Estimate, balanced_share, difference, share
 from ostcli.paper.plots import Bar, plot_bars
-from ostcli.paper.tables import seconds_cell
-from ostcli.workflows.reproduce.book import NOT_RUN, Book, Comparison, Draft, Table, Values
+from ostcli.paper.tables import Comparison, seconds_cell
+from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digit_methods import (
     Control,
     DigitMethod,

@@ -15,7 +15,7 @@ from ostcli.paper.intervals import Estimate
 from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.paper.scores import FIGURES, PictureScores
-from ostcli.paper.tables import HEADINGS, readable, seconds_cell, table_of_estimates
+from ostcli.paper.tables import HEADINGS, compared, readable, seconds_cell, table_of_estimates
 from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.measured import Results, measure_methods
 from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, one_shot, unit
@@ -108,7 +108,7 @@ def picture_table(
                 ]
                 for row in cells
             ],
-            comparison=results.comparison(OURS),
+            comparison=compared(results.ways, OURS),
             values={
                 "task": lab.task.key,
                 "settings": lab.settings,
