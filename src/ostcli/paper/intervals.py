@@ -109,9 +109,10 @@ def jackknife(value: float, without: Sequence[float]) -> Estimate:
 
     Args:
         value: of all of them.
-        without: of all but one, for each of them in turn; fewer than two give no interval.
+        without: of all but a part of them, a single one or more, for each part in turn; fewer than
+            two give no interval.
 
-    Source: Efron & Stein 1981.
+    Source: Efron & Stein 1981; by parts, Kott 2001.
     """
     number = len(without)
     if number < 2:

@@ -187,6 +187,9 @@ class Estimated:
 
         Returns:
             The difference with its 95 % interval; None where one of the two has no such figure.
+
+        Raises:
+            ValueError: the two are of different numbers of pictures.
         """
         if figure in OF_EACH:
             ones, others = (

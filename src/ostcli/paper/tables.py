@@ -50,7 +50,9 @@ class Comparison:
 
 
 def compared(ways: Mapping[str, Estimated], ours: str) -> Comparison | None:
-    """Compare one way of translating with the others, on the same sources; None of a few sources.
+    """Compare one way of translating with the others, on the same sources.
+
+    None of a few sources, or where neither features nor a truth are there to compare by.
 
     Args:
         ways: what they come to, by their names, the sources in the same order.
@@ -61,6 +63,8 @@ def compared(ways: Mapping[str, Estimated], ours: str) -> Comparison | None:
         return None
     # Those it has: without a network or a truth there are fewer.
     figures = [figure for figure in COMPARED if own.less(own, figure) is not None]
+    if not figures:
+        return None
     return Comparison(
         ours=readable(ours),
         figures=[HEADINGS[figure] for figure in figures],

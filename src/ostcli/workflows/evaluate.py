@@ -44,7 +44,7 @@ ROW_OF = {Finish.PHOTO: "finished", Finish.NETWORK: "network", None: "translatio
 """The row of what `ost translate` gives by default, or of what was made elsewhere."""
 INTERVALS = (
     "± is the reach of the 95 % interval over the pictures: of style and KID by the jackknife, of "
-    '"real" over draws of as many pictures as there are sources.\n'
+    f'"{REAL}" over draws of as many pictures as there are sources.\n'
 )
 
 
@@ -57,7 +57,8 @@ class Yardsticks:
     domain_a: Path | None = None
     """More pictures of A, for the classifier; the sources alone if None."""
     held_out: Path | None = None
-    """Pictures of B that no training has seen: the row "real", of as many as there are sources."""
+    """Pictures of B that no training has seen: the row "real", of as many as there are sources,
+    240 at most."""
     truth: Path | None = None
     """The true partners of the sources, by the names of their files."""
     weights: Path | FeatureNetwork | None = None
@@ -275,7 +276,7 @@ def _open_perceptual(
             perceptual.more_of_a.add(perceptual.digest(picture))
     if yardsticks.held_out:
         held_out = _pictures_of(yardsticks.held_out, "--held-out", out, on_event)
-        perceptual.hold_out(held_out, len(found))
+        perceptual.hold_out(held_out, min(len(found), MOST_OF_FOLDER), on_event)
     return perceptual
 
 

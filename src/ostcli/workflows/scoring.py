@@ -69,8 +69,22 @@ class Perceptual:
             self.folder.add(self.digest(picture))
         return True
 
-    def hold_out(self, pictures: Sequence[Image.Image], num_sources: int) -> None:
-        """Take in pictures of B that no training saw, as draws of so many."""
+    def hold_out(
+        self, pictures: Sequence[Image.Image], num_sources: int, on_event: OnEvent
+    ) -> None:
+        """Take in pictures of B that no training saw, as draws of so many; tell if they are fewer.
+
+        Args:
+            pictures: RGB.
+            num_sources: pictures of a draw.
+            on_event: told if they are fewer.
+        """
+        if len(pictures) < num_sources:
+            text = (
+                f'"{REAL}" is of {len(pictures)} pictures, fewer than the {num_sources} sources: '
+                "its style and KID come out too large"
+            )
+            on_event(Note(text=text, warning=True))
         num_draws = max(1, min(MOST_DRAWS, len(pictures) // num_sources))
         spread_out = spread(pictures, num_draws * num_sources)
         for first in range(num_draws):

@@ -12,6 +12,7 @@ from ostcli.paper.scores import (
     PictureScores,
     Scores,
     estimated_of_real,
+    figures_of,
     known_figures,
     measure,
 )
@@ -85,25 +86,29 @@ def test_the_folder_itself_is_nearest_in_style(measure_all, folder, sources, cla
     assert of_sources.kid > of_folder.kid
 
 
-def test_figures_have_intervals(measure_all, sources, folder, classifier):
+def test_figures_have_intervals(measure_all, gather, sources, folder, classifier):
     turned = [source.rotate(180) for source in sources]
     estimated = measure_all(turned).estimated(folder, classifier)
 
     assert set(estimated.scores) == {"content", "domain", "artefacts", "style", "kid"}
     for figure, estimate in estimated.scores.items():
         assert estimate.low < estimate.value < estimate.high, figure
-        assert estimate.value == getattr(estimated.means, figure)
+    together = figures_of(gather(turned), folder)
+    assert estimated.means.style == pytest.approx(together["style"])
+    assert estimated.means.kid == pytest.approx(together["kid"], rel=1e-4)
 
 
-def test_many_results_are_left_out_in_ten_parts(measure_all, pictures, folder, monkeypatch):
-    every = measure_all(pictures(4)).estimated(folder, None)
+def test_many_results_are_left_out_in_parts(measure_all, gather, sources, folder, monkeypatch):
+    every = measure_all(sources).estimated(folder, None)
     monkeypatch.setattr("ostcli.paper.scores.NUM_PARTS", 2)
-    in_two = measure_all(pictures(4)).estimated(folder, None)
+    in_two = measure_all(sources).estimated(folder, None)
 
     assert (len(every.without), len(in_two.without)) == (4, 2)
     style, coarser = every.scores["style"], in_two.scores["style"]
     assert coarser.value == pytest.approx(style.value)
     assert coarser.low < coarser.value < coarser.high
+    without_the_first = figures_of(gather(sources[1::2]), folder)
+    assert in_two.without[0]["style"] == pytest.approx(without_the_first["style"])
 
 
 def test_real_pictures_are_measured_in_draws(gather, pictures, folder, classifier):
@@ -218,5 +223,11 @@ def test_ways_are_compared_row_by_row():
     comparison = compared(ways, "ours")
     assert comparison.figures == ["content ↓", "error ↓"]
     assert "| colour match | **-0.300 ± 0.000** | 0.000 ± 0.000 |" in comparison.markdown()
+    assert (
+        compared(
+            {name: Estimated(scores={}, of_each=[PictureScores()] * 5) for name in ways}, "ours"
+        )
+        is None
+    )
     few = {**ways, "ours": Estimated(scores={}, of_each=ours[:4])}
     assert compared(few, "ours") is None

@@ -157,9 +157,11 @@ def test_real_pictures_are_drawn_as_many_as_there_are_sources(monkeypatch, num_h
     digest = Digest([torch.ones(1, 1)], torch.ones(1))
     monkeypatch.setattr(scoring.Perceptual, "digest", lambda *_: digest)
     perceptual = scoring.Perceptual(network=Mock())
-    perceptual.hold_out([Image.new("RGB", (8, 8))] * num_held_out, num_sources=3)
+    told = Collected()
+    perceptual.hold_out([Image.new("RGB", (8, 8))] * num_held_out, 3, told)
 
     assert [len(draw) for draw in perceptual.held_out] == sizes
+    assert any("fewer than the 3 sources" in note.text for note in told.of(Note)) is (sizes == [2])
 
 
 def test_each_picture_has_its_own_figures(trained, sources, out):

@@ -90,6 +90,7 @@ def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
     assert json.loads(table.path.with_suffix(".json").read_text()) == {
         **json.loads(json.dumps(table.draft.values)),
         "comparison": None,
+        "made": [FULL, "identity"],
     }
     svg, webp = table.pictures
     assert svg.read_bytes().startswith(b"<?xml")
@@ -424,6 +425,17 @@ def test_what_was_measured_once_is_the_arithmetic_of_all_rows(request_, monkeypa
         assert table.draft.values["settings"]["precision"] == "bf16"
 
 
+def test_what_says_little_of_a_table_is_said_on_its_page(request_):
+    request = replace(request_, only=("identity",), tasks=("svhn-to-mnist", "mnist-to-svhn"))
+    grey, coloured = (table.path.read_text() for table in made("table1", request).tables)
+    more = made("table1", replace(request, runs=1000)).tables[0].path.read_text()
+
+    assert "A has no colours and B has" not in grey
+    assert "A has no colours and B has" in coloured
+    assert "later runs have others too" not in grey
+    assert "later runs have others too" in more
+
+
 def test_a_trial_in_another_precision_leaves_that_of_the_rows(request_, monkeypatch):
     package = sys.modules["ostcli.workflows.reproduce"]
     for faster in (Precision.BF16, Precision.FP32):
@@ -435,9 +447,12 @@ def test_a_trial_in_another_precision_leaves_that_of_the_rows(request_, monkeypa
 
 
 def test_a_table_that_had_more_rows_is_told(request_):
-    for only, is_told in ((("identity", "nearest"), False), (("identity",), True)):
+    for only, runs, is_told in (
+        (("identity",), 2, False),
+        (("nearest",), 2, False),
+        (("stretched",), 1, True),  # Other runs are other rows.
+    ):
         told = Collected()
-        runs = len(only)  # Other runs are other rows.
         made("table1", replace(request_, only=only, runs=runs), on_event=told)
         assert any("had more rows" in note.text for note in told.of(Note)) is is_told
 

@@ -252,7 +252,7 @@ def test_a_set_that_is_missing_is_listed_with_how_to_get_it(request_):
     [missing] = result.missing
     assert missing.name == "table3, Labels to Cityscapes"
     assert "cityscapes" in missing.reason
-    assert "pix2pix" in missing.hint
+    assert "prepare_cityscapes_dataset.py" in missing.hint
     name = "table3-labels-to-cityscapes"
     assert "pix2pix" in (request_.out / name / f"{name}.md").read_text()
 

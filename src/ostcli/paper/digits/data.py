@@ -105,7 +105,7 @@ def load_svhn(data: Path, *, download: bool = False) -> DigitDomain:
 
     Args:
         data: the folder that they are in.
-        download: fetch the former there if they are missing, even where the latter is.
+        download: fetch the former there if neither is.
 
     Raises:
         InputError: they are missing or broken.
@@ -113,9 +113,9 @@ def load_svhn(data: Path, *, download: bool = False) -> DigitDomain:
     data = _of_digits(data)
     crops, splits = data / "svhn_crops.npz", ("train", "test")
     is_whole = all((data / f"{split}_32x32.mat").is_file() for split in splits)
-    if not is_whole and not download:
-        if crops.is_file():
-            return _of_npz("SVHN", crops)
+    if crops.is_file() and not is_whole:
+        return _of_npz("SVHN", crops)
+    if not download and not is_whole:
         files = "train_32x32.mat and test_32x32.mat, or svhn_crops.npz,"
         raise _missing("SVHN", data, f"put {files} there, or add --download")
     parts = []

@@ -35,11 +35,11 @@ N = TypeVar("N", bound=nn.Module)
 class Place(Protocol):
     """Where the state of a training stays that is not done yet."""
 
-    def keep(self, trainer: Trainer[Any], seconds: float, /) -> None:
-        """Put it there, and the seconds that it took so far."""
+    def keep(self, trainer: Trainer[Any], /) -> None:
+        """Put it there."""
 
-    def go_on(self, trainer: Trainer[Any], /) -> float:
-        """Take what is there, if anything is, and return its seconds."""
+    def go_on(self, trainer: Trainer[Any], /) -> object:
+        """Take what is there, if anything is."""
 
 
 def pretrain(
@@ -74,14 +74,8 @@ def pretrain(
     trainer = Trainer(networks, phase, PRETRAIN_OPTIM, seed=seed, precision=precision)
     trainer.reorder(torch.channels_last)
     schedule = _schedule(PRETRAIN_OPTIM, steps)
-    before, began = place.go_on(trainer), time.monotonic()
-    kept_at = began
-
-    def keep() -> None:
-        nonlocal kept_at
-        kept_at = time.monotonic()
-        place.keep(trainer, before + kept_at - began)
-
+    place.go_on(trainer)
+    kept_at = time.monotonic()
     while trainer.step < steps:
         chance = chance_of(seed + 1, trainer.step)
         views = _drawn(folder.images, PRETRAIN_OPTIM.batch_size, augment=True, chance=chance)
@@ -89,10 +83,11 @@ def pretrain(
         try:
             on_step(trainer.step, steps)
         except Exception:  # A stop is one.
-            keep()
+            place.keep(trainer)
             raise
         if time.monotonic() - kept_at > KEEP_SECONDS:
-            keep()
+            place.keep(trainer)
+            kept_at = time.monotonic()
     networks = trainer.networks_for_use()
     return networks.to(CPU).to(memory_format=torch.contiguous_format)
 

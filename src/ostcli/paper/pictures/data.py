@@ -14,7 +14,6 @@ from ostcli.method.augment import Pictures
 
 SEEN = ViewConfig()
 """Pictures are taken at their own size, at most at a megapixel."""
-HINT = "give another folder"
 TEST_PARTS = ("test", "val")
 """What the part for tests of a set of pairs may be called, the first that is there."""
 
@@ -48,7 +47,7 @@ class PictureDomains:
         return replace(self, train_a=train_a, train_b=train_b, test_a=test_a, test_b=test_b)
 
 
-def load_domains(folder: Path, on_event: OnEvent, *, hint: str = HINT) -> PictureDomains:
+def load_domains(folder: Path, on_event: OnEvent, *, hint: str) -> PictureDomains:
     """Open a set: `trainA`, `trainB`, `testA`, `testB`, or `train` and `test` (`val`) with pairs.
 
     Pictures that cannot be read are named and left out. In four folders, too, pictures are pairs if

@@ -119,20 +119,20 @@ def reproduce(
 
 
 def _settled(precision: Precision, out: Path, where: torch.device) -> Precision:
-    """Return the precision of every training; AUTO is that of the first rows that are there.
+    """Return the precision of every training; AUTO is what AUTO came to when it was first measured.
 
     Rows of another precision are other rows, and two measurements may come out differently.
     """
+    if precision is not Precision.AUTO:
+        return precision
     path = out / "rows" / "precision.json"
     try:
-        first = Precision(json.loads(path.read_text(encoding="utf-8")))
+        return Precision(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
-        first = precision
-        if precision is Precision.AUTO:
-            first = faster_precision(where, (Precision.BF16,))
+        measured = faster_precision(where, (Precision.BF16,))
         make_folder(path.parent)
-        write_file(path, json.dumps(first).encode())
-    return first if precision is Precision.AUTO else precision
+        write_file(path, json.dumps(measured).encode())
+        return measured
 
 
 @dataclass(frozen=True, kw_only=True)

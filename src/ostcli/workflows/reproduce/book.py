@@ -42,6 +42,8 @@ class Draft:
     """As people read them."""
     values: Values
     """The same and more, for programs."""
+    made: Sequence[str]
+    """The rows that it has figures of, by what tells them from the others."""
     comparison: Comparison | None = None
     """Stands below it."""
     plot: Callable[[], bytes] | None = None
@@ -174,8 +176,7 @@ class Book:
         """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as WebP."""
         make_folder(self.folder)
         path, pictures = self.folder / f"{draft.name}.md", []
-        before = _cells_of(path.with_suffix(".csv"))
-        is_poorer = before is not None and _num_not_run(draft.cells) > _num_not_run(before)
+        is_poorer = not _made_before(path.with_suffix(".json")) <= set(draft.made)
         if draft.plot is not None and can_plot():
             pictures.append(path.with_suffix(".svg"))
             write_file(pictures[-1], draft.plot())
@@ -193,7 +194,8 @@ class Book:
         csv.writer(stream, lineterminator="\n").writerows([draft.headings, *draft.cells])
         write_file(path.with_suffix(".csv"), stream.getvalue().encode())
         comparison = asdict(draft.comparison) if draft.comparison else None
-        write_file(path.with_suffix(".json"), _as_bytes({**draft.values, "comparison": comparison}))
+        values = {**draft.values, "comparison": comparison, "made": list(draft.made)}
+        write_file(path.with_suffix(".json"), _as_bytes(values))
         return Table(draft=draft, path=path, pictures=tuple(pictures), is_poorer=is_poorer)
 
     def write_missing(self, sentence: str) -> None:
@@ -204,17 +206,12 @@ class Book:
             write_file(path, f"{sentence}.\n".encode())
 
 
-def _cells_of(path: Path) -> list[list[str]] | None:
-    """Return the cells of a table that was written as CSV; None if there is none."""
+def _made_before(path: Path) -> set[str]:
+    """Return the rows that a table has figures of, by its JSON; none without one."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-    return list(csv.reader(io.StringIO(text, newline="")))
-
-
-def _num_not_run(cells: Sequence[Sequence[str]]) -> int:
-    return sum(list(row).count(NOT_RUN) for row in cells)
+        return set(json.loads(path.read_text(encoding="utf-8"))["made"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _as_bytes(values: Values) -> bytes:

@@ -1,6 +1,6 @@
 """Figure 3: accuracy by the number of pictures of A."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from ostcli.workflows.reproduce.rows import (
     cells,
     figures_of,
     make_rows,
+    of_pictures_seen,
     panels_of,
 )
 
@@ -63,7 +64,7 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
             name=f"fig3-{lab.task.key}",
             introduction=(
                 f"# Figure 3, {lab.task.title}\n\n{lab.introduction}\n\n{CAUTION}"
-                f"{_of_seen_pictures(lab, list(asked.values()), request)}"
+                f"{of_pictures_seen(lab, list(asked.values()), request)}"
             ),
             headings=HEADINGS,
             cells=[_cells(*key, figures) for key, figures in found.items()],
@@ -76,24 +77,9 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
                     for (number, name), figures in found.items()
                 ],
             },
+            made=[row for row, figures in by_row.items() if figures],
             plot=partial(_plot, lab, found) if any(found.values()) else None,
         )
-    )
-
-
-def _of_seen_pictures(lab: DigitLab, points: Sequence[Asked], request: Request) -> str:
-    """Return what is to be said of points whose pictures the classifier of domains has seen."""
-    num_unseen = len(lab.a.held_back)
-    numbers = {
-        point.num_own
-        for point in points
-        if lab.drawn(point.runs_of(request), point.num_own).labels.numel() > num_unseen
-    }
-    if not numbers:
-        return ""
-    return (
-        f" The classifier of domains was trained without the first {num_unseen:,} of A's pictures: "
-        f"points of {', '.join(map(str, sorted(numbers)))} have others too, which it knows as A's."
     )
 
 

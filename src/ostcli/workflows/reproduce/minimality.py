@@ -53,6 +53,7 @@ def minimality(watch: Watch, request: Request, book: Book) -> Table:
             headings=HEADINGS,
             cells=_cells(figures),
             values={"settings": settings, **figures},
+            made=[NAME],
             plot=partial(_plot, figures),
         )
     )

@@ -91,6 +91,7 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 "settings": lab.settings,
                 "courses": courses,
             },
+            made=[name for name, course in courses.items() if course],
             plot=partial(_plot, lab, courses) if any(courses.values()) else None,
             sheet=_sheet(drawn, looks, [row for name, row in rows.items() if courses[name]])
             if any(courses.values())

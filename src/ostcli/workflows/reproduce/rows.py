@@ -101,6 +101,23 @@ def make_rows(
     return found
 
 
+def of_pictures_seen(lab: DigitLab, asked: Sequence[Asked], request: Request) -> str:
+    """Return what is to be said of rows whose pictures the classifier of domains has seen."""
+    num_unseen = len(lab.a.held_back)
+    numbers = {
+        each.num_own
+        for each in asked
+        if lab.drawn(each.runs_of(request), each.num_own).labels.numel() > num_unseen
+    }
+    if not numbers:
+        return ""
+    which = f"runs of {', '.join(map(str, sorted(numbers)))}" if numbers != {1} else "later runs"
+    return (
+        f" The classifier of domains was trained without the first {num_unseen:,} of A's pictures: "
+        f"{which} have others too, which it knows as A's."
+    )
+
+
 def figures_of(rows: Mapping[str, MadeRow | None]) -> Mapping[str, Values | None]:
     """Return the figures of rows by their names."""
     return {name: row.figures if row else None for name, row in rows.items()}

@@ -30,6 +30,7 @@ from ostcli.workflows.reproduce.rows import (
     estimate,
     figures_of,
     make_rows,
+    of_pictures_seen,
     sheet_of,
 )
 
@@ -40,12 +41,12 @@ CAUTION = (
     "third thing, so noise is one of the two. Right and real: the share that are both, of which "
     "a control that leaves A's look has none, and any picture of B what chance gives. "
     f"{INTERVALS} The "
-    "number of steps is one that suits the full method (decision 0043). All rows begin from one "
-    "phase I, whose views are mirrored half of the time: those without augmentation leave it out "
-    "in phase II. D_B learns from B and T_BB alone, but where a row says that it meets T_AB(x), as "
-    "in the paper; L_GAN_B is left out in phase II, as in the authors' code for digits, but where "
-    "a row says that it goes on. UNIT's latents are deterministic, as "
-    "all others here; it and CycleGAN keep no history of pictures."
+    "number of steps is one that suits the full method (decision 0043). All rows of the paper's "
+    "begin from one phase I, whose views are mirrored half of the time: those without augmentation "
+    "leave it out in phase II; a sampled latent has a phase I of its own. D_B learns from B and "
+    "T_BB alone, but where a row says that it meets T_AB(x), as in the paper; L_GAN_B is left out "
+    "in phase II, as in the authors' code for digits, but where a row says that it goes on. UNIT's "
+    "latents are deterministic, as all others here; it and CycleGAN keep no history of pictures."
 )
 FEWEST_TOLD = 10
 """Runs below which nothing is said of differences."""
@@ -82,13 +83,14 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
             name=f"table1-{lab.task.key}",
             introduction=(
                 f"# Table 1, {lab.task.title}\n\n{lab.introduction} {len(labels)} runs of each row."
-                f"\n\n{CAUTION}"
+                f"\n\n{CAUTION}{of_pictures_seen(lab, list(asked.values()), request)}"
             ),
             headings=HEADINGS,
             cells=[
                 *lines,
                 [f'always "{guess}"', *(cell(each) for each in guessed.values()), *["–"] * 4],
             ],
+            made=[name for name, figures in found.items() if figures],
             comparison=_comparison(found),
             values={
                 "task": lab.task.key,

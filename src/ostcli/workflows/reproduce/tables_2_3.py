@@ -72,7 +72,7 @@ def picture_table(
         request: which rows.
         network: for the figures that need features; there are none without it.
     """
-    names = [method.name for method in METHODS]
+    names = [UNADAPTED, *(method.name for method in METHODS)]
     chosen = request.chosen(names, lab.task.title, lab.watch.on_event)
     unadapted = _unadapted(lab, book, is_made=bool(chosen))
     made, costs, failed = {UNADAPTED: unadapted} if unadapted else {}, {}, set()
@@ -89,7 +89,7 @@ def picture_table(
     scores = {name: way.scores for name, way in results.ways.items()}
     figures = [figure for figure in FIGURES if any(figure in row for row in scores.values())]
     headings, cells = table_of_estimates(scores, figures)
-    not_made = [name for name in (UNADAPTED, *names) if name not in made]
+    not_made = [name for name in names if name not in made]
     cells += [
         [name, *["failed" if name in failed else NOT_RUN] * len(figures)] for name in not_made
     ]
@@ -108,6 +108,7 @@ def picture_table(
                 ]
                 for row in cells
             ],
+            made=list(made),
             comparison=compared(results.ways, OURS),
             values={
                 "task": lab.task.key,
