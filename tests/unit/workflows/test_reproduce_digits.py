@@ -417,14 +417,6 @@ def test_directions_without_data_are_listed_with_how_to_get_them(request_):
     assert "there is no MNIST-M" in page.read_text()
 
 
-def test_what_was_measured_once_is_the_arithmetic_of_all_rows(request_, monkeypatch):
-    package = sys.modules["ostcli.workflows.reproduce"]
-    for faster in (Precision.BF16, Precision.FP32):
-        monkeypatch.setattr(package, "faster_precision", lambda *_, faster=faster: faster)
-        [table] = reproduce(["table1"], request_, threads=1).tables
-        assert table.draft.values["settings"]["precision"] == "bf16"
-
-
 def test_what_says_little_of_a_table_is_said_on_its_page(request_):
     request = replace(request_, only=("identity",), tasks=("svhn-to-mnist", "mnist-to-svhn"))
     grey, coloured = (table.path.read_text() for table in made("table1", request).tables)
@@ -436,7 +428,7 @@ def test_what_says_little_of_a_table_is_said_on_its_page(request_):
     assert "later runs have others too" in more
 
 
-def test_a_trial_in_another_precision_leaves_that_of_the_rows(request_, monkeypatch):
+def test_what_was_measured_once_is_the_arithmetic_of_all_rows_past_any_trial(request_, monkeypatch):
     package = sys.modules["ostcli.workflows.reproduce"]
     for faster in (Precision.BF16, Precision.FP32):
         monkeypatch.setattr(package, "faster_precision", lambda *_, faster=faster: faster)
