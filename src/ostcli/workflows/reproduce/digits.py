@@ -22,7 +22,7 @@ from ostcli.paper.digits.settings import (
     PRETRAIN_STEPS,
     PRETRAIN_WEIGHTS,
 )
-from ostcli.paper.digits.train import CPU, pretrain
+from ostcli.paper.digits.train import CPU, batches_of, begin_phase_one
 from ostcli.workflows.reproduce.kept import Halfway, digest_of, kept
 from ostcli.workflows.reproduce.watch import Watch
 
@@ -236,16 +236,11 @@ class DigitLab:
         }
 
         def train(halfway: Halfway) -> Networks:
-            return pretrain(
-                self.b.train,
-                layers,
-                halfway,
-                steps=steps,
-                seed=self.seed,
-                precision=self.precision,
-                device=self.device,
-                on_step=self.watch.of(name, self.precision),
+            trainer = begin_phase_one(
+                layers, seed=self.seed, precision=self.precision, device=self.device
             )
+            self.watch.train(name, trainer, batches_of(self.b.train, self.seed), steps, halfway)
+            return trainer.networks_for_use().to(CPU).to(memory_format=torch.contiguous_format)
 
         return kept(
             name,

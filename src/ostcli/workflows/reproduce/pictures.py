@@ -1,7 +1,6 @@
 """What the experiments with pictures have in common: a task, its sources, its phase I."""
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -29,9 +28,7 @@ from ostcli.paper.pictures.settings import (
 )
 from ostcli.presets import adapt_preset
 from ostcli.training.batches import Batch, Views
-from ostcli.training.loop import Hooks, Training, run
 from ostcli.training.phases import Phase, PhaseOne
-from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.reproduce.kept import Halfway, kept
 from ostcli.workflows.reproduce.watch import Watch
@@ -190,7 +187,7 @@ class PictureLab:
         def batch(step: int) -> Batch:
             return {domain: of.batch(step) for domain, of in views.items()}
 
-        self.watch.take_threads()
+        assert config.steps is not None
         trainer = Trainer(
             networks.requires_grad_(True).train().to(self.watch.device),
             phase,
@@ -198,24 +195,7 @@ class PictureLab:
             seed=config.seed,
             precision=config.precision,
         )
-        before, began = halfway.go_on(trainer), time.monotonic()
-
-        def save(seconds: float) -> None:
-            if trainer.step != config.steps:
-                halfway.keep(trainer, seconds)
-
-        hooks = Hooks(
-            save=save,
-            preview=lambda: None,
-            should_stop=self.watch.should_stop,
-            on_event=self.watch.on_event,
-        )
-        schedule = Schedule(
-            num_steps=config.steps, seconds=None, decay_share=config.optim.decay_share
-        )
-        run([Training(name, trainer, batch, hooks)], schedule, seconds_before=before)
-        self.watch.check()
-        return trainer, before + time.monotonic() - began
+        return trainer, self.watch.train(name, trainer, batch, config.steps, halfway)
 
 
 def flop_of_step(

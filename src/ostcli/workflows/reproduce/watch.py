@@ -3,13 +3,19 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from ostcli.config import Precision
 from ostcli.events import OnEvent, OnStep, StepDone, TrainingPlanned
+from ostcli.training.batches import Batch
 from ostcli.training.device import describe_device
+from ostcli.training.loop import Hooks, Training, run
+from ostcli.training.schedule import Schedule
 from ostcli.training.threads import governor_for
+from ostcli.training.trainer import Trainer
+from ostcli.workflows.reproduce.kept import Halfway
 
 MEASURED = 3
 """Steps after which a training's time is foretold."""
@@ -47,6 +53,49 @@ class Watch:
         """
         if self.should_stop():
             raise StoppedError
+
+    def train(
+        self,
+        name: str,
+        trainer: Trainer[Any],
+        make_batch: Callable[[int], Batch],
+        steps: int,
+        halfway: Halfway,
+    ) -> float:
+        """Train to the end, from where an earlier process was stopped.
+
+        Args:
+            name: for the user.
+            trainer: at its first step; changed.
+            make_batch: as of `Training`.
+            steps: in all.
+            halfway: keeps the state meanwhile.
+
+        Returns:
+            The seconds that all steps took.
+
+        Raises:
+            StoppedError: a stop was asked for; the state is kept.
+            TrainingFailedError: it went wrong again and again.
+        """
+        self.take_threads()
+        before, began = halfway.go_on(trainer), time.monotonic()
+
+        def save(seconds: float) -> None:
+            if trainer.step != steps:
+                halfway.keep(trainer, seconds)
+
+        hooks = Hooks(
+            save=save,
+            preview=lambda: None,
+            should_stop=self.should_stop,
+            on_event=self.on_event,
+        )
+        schedule = Schedule(num_steps=steps, seconds=None, decay_share=trainer.optim.decay_share)
+        run([Training(name, trainer, make_batch, hooks)], schedule, seconds_before=before)
+        if trainer.step < steps:
+            raise StoppedError
+        return before + time.monotonic() - began
 
     def of(
         self,
