@@ -54,7 +54,12 @@ def reproduce(
         ),
     ] = OUT,
     runs: Annotated[
-        int, typer.Option(min=1, help="Adaptations for each row, each to a picture of its own.")
+        int,
+        typer.Option(
+            min=1,
+            help="Adaptations for each row, each to a picture of its own; ten at most for tables "
+            "2 and 3.",
+        ),
     ] = 200,
     budget: Annotated[
         float,

@@ -82,6 +82,14 @@ def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_)
         assert image.mode == "RGB"
 
 
+def test_fewer_runs_are_fewer_sources(request_):
+    [table] = made(replace(request_, runs=1, only=("OST",))).tables
+    rows = {row["name"]: row for row in table.draft.values["rows"]}
+
+    assert table.draft.values["num_sources"] == 1
+    assert len(rows["OST, 1 of A"]["of_pictures"]) == len(rows["identity"]["of_pictures"]) == 1
+
+
 def test_rows_that_are_there_are_not_trained_again_and_are_measured_alike(request_):
     [first] = made(request_).tables
     told = Collected()
@@ -106,7 +114,7 @@ def test_a_stop_keeps_the_pictures_that_are_done(request_):
     told = Collected()
 
     def one_is_done():
-        return len(told.of(TrainingPlanned)) == 3  # Phase I, the first source, the second.
+        return len(told.of(TrainingPlanned)) == 2  # Phase I, the first source.
 
     request = replace(request_, only=("OST, 1 of A",))
     assert made(request, on_event=told, should_stop=one_is_done).stopped

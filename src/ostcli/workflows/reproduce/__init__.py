@@ -258,6 +258,7 @@ def _of_pictures(
     lab = PictureLab(
         task,
         domains.swapped if task.swapped else domains,
+        runs=request.runs,
         preset=request.preset,
         seed=request.seed,
         budget=request.budget,

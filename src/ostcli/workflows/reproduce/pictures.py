@@ -34,8 +34,8 @@ from ostcli.workflows.reproduce.kept import Halfway, kept
 from ostcli.workflows.reproduce.watch import Watch
 from ostcli.workflows.scoring import MOST_OF_FOLDER
 
-NUM_SOURCES = 10
-"""Pictures of A that are translated, of those that no training of B's look sees."""
+MOST_SOURCES = 10
+"""Pictures of A that are translated at most, of those that no training of B's look sees."""
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -46,6 +46,7 @@ class PictureLab:
     Args:
         task: which.
         domains: in the task's order; all are reduced to the size at which the networks see them.
+        runs: pictures of A that every method translates, up to `MOST_SOURCES`.
         preset: PAPER for the authors' network and lengths, FAST for what two cores can do.
         seed: of all chance.
         budget: by what steps are multiplied.
@@ -58,6 +59,7 @@ class PictureLab:
         task: PictureTask,
         domains: PictureDomains,
         *,
+        runs: int,
         preset: Preset,
         seed: int,
         budget: float,
@@ -65,6 +67,7 @@ class PictureLab:
         watch: Watch,
     ) -> None:
         self.task, self.watch = task, watch
+        self.num_sources = min(runs, MOST_SOURCES)
         num_pictures = len(domains.train_b)
         one = phase_one_config(task, preset, num_pictures=num_pictures, seed=seed, budget=budget)
         two = adapt_preset(one, num_pictures=num_pictures)
@@ -77,12 +80,12 @@ class PictureLab:
     @cached_property
     def sources(self) -> Sequence[Image.Image]:
         """The pictures of A that every method translates."""
-        return spread(self.domains.test_a, NUM_SOURCES)
+        return spread(self.domains.test_a, self.num_sources)
 
     @cached_property
     def truths(self) -> Sequence[Image.Image] | None:
         """Their true partners, where there are such."""
-        return spread(self.domains.test_b, NUM_SOURCES) if self.domains.are_pairs else None
+        return spread(self.domains.test_b, self.num_sources) if self.domains.are_pairs else None
 
     @cached_property
     def folder(self) -> Sequence[Image.Image]:

@@ -21,7 +21,7 @@ class Request:
     out: Path
     """The folder for tables, plots and pictures; rows that are in it already stay."""
     runs: int = 200
-    """Adaptations of digits for each row, each to a picture of its own."""
+    """Adaptations for each row, each to a picture of its own; of pictures ten at most."""
     seed: int = 0
     """All chance comes from it."""
     budget: float = 1.0

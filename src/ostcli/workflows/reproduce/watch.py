@@ -78,6 +78,7 @@ class Watch:
             StoppedError: a stop was asked for; the state is kept.
             TrainingFailedError: it went wrong again and again.
         """
+        self.check()
         self.take_threads()
         before, began = halfway.go_on(trainer), time.monotonic()
 
