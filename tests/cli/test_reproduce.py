@@ -31,6 +31,8 @@ def test_json_holds_the_tables(ost, digits):
     result = run.json["result"]
     rows = {row["name"]: row for row in result["tables"]["table1-svhn-to-mnist"]["rows"]}
     assert 0 <= rows["identity"]["figures"]["accuracy"]["value"] <= 1
+    assert result["tables"]["table1-svhn-to-mnist"]["made"] == ["identity"]
+    assert "comparison" in result["tables"]["table1-svhn-to-mnist"]
     assert result["missing"] == []
     assert result["stopped"] is False
 
@@ -40,6 +42,16 @@ def test_missing_data_are_named_with_how_to_get_them(ost, digits):
     assert run.code == 0
     assert "table1, MNIST-M → MNIST not made: there is no MNIST-M" in run.err
     assert "mnist_m.npz" in run.err
+
+
+def test_all_of_a_task_is_that_task_alone(ost, digits, tmp_path):
+    run = ost("reproduce", "all", "--data", digits, *SHORT, "--only", "identity", "--only", "OST")
+    assert run.code == 0
+    made = {path.name for path in (tmp_path / "ost-reproduction").iterdir()}
+    assert made == {f"{name}-svhn-to-mnist" for name in ("table1", "fig3", "overfitting")} | {
+        "rows"
+    }
+    assert "--weights" not in run.err
 
 
 def test_no_data_at_all_is_code_4(ost, tmp_path):

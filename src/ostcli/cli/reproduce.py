@@ -126,7 +126,8 @@ def reproduce(
         from ostcli.workflows.reproduce.request import Request
 
     output = output_of(context, as_json=json)
-    names = EXPERIMENTS if Experiment.ALL in experiments else list(dict.fromkeys(experiments))
+    every = [name for name in EXPERIMENTS if not (task and name == Experiment.MINIMALITY)]
+    names = every if Experiment.ALL in experiments else list(dict.fromkeys(experiments))
     request = Request(
         data=data,
         out=out,
@@ -161,7 +162,7 @@ def reproduce(
 def _print(output: Output, result: "ReproduceResult") -> None:
     output.result(
         {
-            "tables": {table.draft.name: table.draft.values for table in result.tables},
+            "tables": {table.draft.name: table.draft.as_json() for table in result.tables},
             "files": [
                 str(path) for table in result.tables for path in (table.path, *table.pictures)
             ],

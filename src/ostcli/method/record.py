@@ -8,6 +8,7 @@ from torch import Tensor, nn
 FOLDER = "folder"
 EXAMPLE = "example"
 DISCRIMINATOR = "discriminator"
+GENERATOR = "generator"
 
 Table = Mapping[str, Sequence[nn.Parameter]]
 """Which total reaches which weights: selective back-propagation, stated as data."""

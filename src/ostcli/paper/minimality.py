@@ -34,7 +34,8 @@ WIDE = (32, 32)
 EXPRESSED = 0.02
 """Mean distance to a map's points, in units of segment B's length, below which it is expressed."""
 MATCHED = 0.02
-"""Distance between the distributions, in the same units, below which they are the same."""
+"""Distance between the distributions (Wasserstein's, along the segment, and how far points lie
+beside it), in the same units, below which they are the same."""
 
 SEMANTIC: Mapping[str, Callable[[Tensor], Tensor]] = {
     "forwards": lambda t: t,
@@ -154,7 +155,7 @@ def run_minimality(
         networks = _Networks(num_seeds, units, seed)
         _train(networks, partial(_energy_distance, points_b), points_a, steps, tell)
         made = networks(points_a).detach()
-        matchings[name] = _judge(made, points_b, t, length)
+        matchings[name] = _judge(made, t, length)
     return Minimality(fits=fits, matchings=matchings)
 
 
@@ -204,11 +205,11 @@ def _distances(one: Tensor, other: Tensor) -> Tensor:
     return ((one[:, :, None] - other[:, None]).square().sum(3) + 1e-12).sqrt()
 
 
-def _judge(made: Tensor, target: Tensor, t: Tensor, length: Tensor) -> Matching:
+def _judge(made: Tensor, t: Tensor, length: Tensor) -> Matching:
     """Tell what the networks' maps are."""
     places = _place(made)
-    nearest = _distances(made, target.expand_as(made))
-    apart = torch.maximum(nearest.amin(1).mean(1), nearest.amin(2).mean(1)) / length
+    beside = (made - points_on(SEGMENT_B, places.flatten()).view_as(made)).norm(dim=2) / length
+    apart = (places.sort(1).values - t).abs().mean(1) + beside.mean(1)
     matched = apart < MATCHED
     forwards = matched & ((places - t).abs().mean(1) < EXPRESSED)
     backwards = matched & ((places - (1 - t)).abs().mean(1) < EXPRESSED)

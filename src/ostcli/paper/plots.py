@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INK, OURS, PUBLISHED = "#1c1c1e", "#2f6fbb", "#c4572b"
-COLOURS = (OURS, "#e0a526", PUBLISHED, "#4f9d69", "#7b5ea7")
-"""In the order of the talk's figure 3: blue for the method, yellow for UNIT, red for CycleGAN."""
+BASELINES = {"UNIT": "#e0a526", "CycleGAN": "#c4572b"}
+"""As in the talk's figure 3, by how a line's name begins …"""
+COLOURS = (OURS, "#4f9d69", "#7b5ea7")
+"""… and those of all other lines, blue for the method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,10 @@ def plot_lines(
 
 
 def _lines(axes: "Axes", lines: Mapping[str, Points]) -> None:
-    for (name, points), colour in zip(lines.items(), COLOURS, strict=False):
+    others = iter(COLOURS)
+    for name, points in lines.items():
+        baseline = name.partition(",")[0]
+        colour = BASELINES[baseline] if baseline in BASELINES else next(others)
         if not points:  # It keeps its colour for when there are some.
             continue
         places = sorted(points)

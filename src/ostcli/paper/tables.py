@@ -19,7 +19,7 @@ HEADINGS = {
 """Of the figures, with the direction in which a result gets better."""
 COMPARED = ("content", "style", "domain", "kid", "error", "detail")
 """Figures by which ways of translating are compared on the same sources."""
-FEWEST_TOLD = 5
+FEWEST_SOURCES = 5
 """Sources below which nothing is said of differences."""
 REAL = "real"
 """Pictures of B that no training saw: what a result can be at best. They are of no source."""
@@ -59,7 +59,7 @@ def compared(ways: Mapping[str, Estimated], ours: str) -> Comparison | None:
         ours: the name of the one.
     """
     own = ways.get(ours)
-    if own is None or len(own.of_each) < FEWEST_TOLD:
+    if own is None or len(own.of_each) < FEWEST_SOURCES:
         return None
     # Those it has: without a network or a truth there are fewer.
     figures = [figure for figure in COMPARED if own.less(own, figure) is not None]

@@ -9,6 +9,7 @@ import torch
 from ostcli.config import DeviceChoice, Precision
 from ostcli.errors import UsageError
 
+CPU = torch.device("cpu")
 SIGNS_OF_NO_MEMORY = (
     "out of memory",
     "can't allocate memory",

@@ -44,7 +44,8 @@ ROW_OF = {Finish.PHOTO: "finished", Finish.NETWORK: "network", None: "translatio
 """The row of what `ost translate` gives by default, or of what was made elsewhere."""
 INTERVALS = (
     "± is the reach of the 95 % interval over the pictures: of style and KID by the jackknife, of "
-    f'"{REAL}" over draws of as many pictures as there are sources.\n'
+    f'"{REAL}" over draws of as many pictures as there are sources, {MOST_OF_FOLDER} at most, but '
+    "its P(B) over all of them.\n"
 )
 
 
@@ -211,7 +212,7 @@ def evaluate(
     if not scoring.names:
         raise InputError("none of the pictures can be used", hint="they are named above")
     classifier = perceptual.classifier(scoring.sources, on_event) if perceptual else None
-    rows = scoring.rows(classifier)
+    rows = scoring.rows(classifier, on_event)
     finish = Finish(mode(scoring.finishes)) if scoring.finishes else None
     result = EvaluateResult(
         by=way.name,
@@ -258,7 +259,11 @@ def _open_perceptual(
     if yardsticks.weights is None:
         return None
     check_scikit_learn()
-    perceptual = Perceptual(network=open_perceptual_network(yardsticks.weights))
+    network = open_perceptual_network(yardsticks.weights)
+    held_out: Sequence[Image.Image] = ()
+    if yardsticks.held_out:
+        held_out = _pictures_of(yardsticks.held_out, "--held-out", out, on_event)
+    perceptual = Perceptual(network=network, held_out=held_out)
     if yardsticks.domain_a:
         sources = {each.path.resolve() for each in found}  # None of them twice.
         try:
@@ -274,9 +279,6 @@ def _open_perceptual(
                 on_event(PictureFailed(path=path, reason=error.reason))
                 continue
             perceptual.more_of_a.add(perceptual.digest(picture))
-    if yardsticks.held_out:
-        held_out = _pictures_of(yardsticks.held_out, "--held-out", out, on_event)
-        perceptual.hold_out(held_out, min(len(found), MOST_OF_FOLDER), on_event)
     return perceptual
 
 

@@ -54,8 +54,8 @@ class Perceptual:
     """Pictures of B that results are held against."""
     more_of_a: Gathered = field(default_factory=Gathered)
     """Pictures of A besides the sources."""
-    held_out: list[Gathered] = field(default_factory=list)
-    """Pictures of B that no training saw: draws of as many as there are sources."""
+    held_out: Sequence[Image.Image] = ()
+    """Pictures of B that no training saw. RGB."""
 
     def digest(self, picture: Image.Image) -> Digest:
         """Return what is kept of a picture's features."""
@@ -69,27 +69,26 @@ class Perceptual:
             self.folder.add(self.digest(picture))
         return True
 
-    def hold_out(
-        self, pictures: Sequence[Image.Image], num_sources: int, on_event: OnEvent
-    ) -> None:
-        """Take in pictures of B that no training saw, as draws of so many; tell if they are fewer.
+    def draws(self, num_sources: int, on_event: OnEvent) -> list[Gathered]:
+        """Return draws of pictures of B that no training saw, each of as many as there are sources.
 
         Args:
-            pictures: RGB.
-            num_sources: pictures of a draw.
-            on_event: told if they are fewer.
+            num_sources: that were measured; above `MOST_OF_FOLDER` that is a draw.
+            on_event: told if there are fewer pictures.
         """
-        if len(pictures) < num_sources:
+        number, held_out = min(num_sources, MOST_OF_FOLDER), self.held_out
+        if len(held_out) < number:
             text = (
-                f'"{REAL}" is of {len(pictures)} pictures, fewer than the {num_sources} sources: '
+                f'"{REAL}" is of {len(held_out)} pictures, fewer than the {number} sources: '
                 "its style and KID come out too large"
             )
             on_event(Note(text=text, warning=True))
-        num_draws = max(1, min(MOST_DRAWS, len(pictures) // num_sources))
-        spread_out = spread(pictures, num_draws * num_sources)
-        for first in range(num_draws):
-            drawn = spread_out[first::num_draws]
-            self.held_out.append(Gathered(self.digest(picture) for picture in drawn))
+        num_draws = max(1, min(MOST_DRAWS, len(held_out) // number))
+        spread_out = spread(held_out, num_draws * number)
+        return [
+            Gathered(self.digest(picture) for picture in spread_out[first::num_draws])
+            for first in range(num_draws)
+        ]
 
     def classifier(self, sources: Gathered, on_event: OnEvent) -> DomainClassifier | None:
         """Return the domain classifier, or None where a domain is a single picture."""
@@ -176,13 +175,14 @@ class Scoring:
             shown |= {"truth": truth} if truth else {}
             self._shown.append({name: reduce_for_preview(one) for name, one in shown.items()})
 
-    def rows(self, classifier: DomainClassifier | None) -> dict[str, Estimated]:
+    def rows(self, classifier: DomainClassifier | None, on_event: OnEvent) -> dict[str, Estimated]:
         """Return what each way of translating comes to; last, what real pictures of B do."""
         seen = self._perceptual
         folder = seen.folder if seen else None
         rows = {name: each.estimated(folder, classifier) for name, each in self._measured.items()}
         if seen and seen.held_out:
-            rows[REAL] = estimated_of_real(seen.held_out, seen.folder, classifier)
+            draws = seen.draws(len(self.names), on_event)
+            rows[REAL] = estimated_of_real(draws, seen.folder, classifier)
         return rows
 
     def sheet(self) -> Image.Image:

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 from ostcli.paper.intervals import Estimate
-from ostcli.paper.plots import Bar, plot_bars, plot_lines, plot_panels
+from ostcli.paper.plots import BASELINES, Bar, plot_bars, plot_lines, plot_panels
 
 SOME = Estimate(0.3, 0.2, 0.4)
 
@@ -28,6 +28,14 @@ def test_bars_without_anything_published_do_not_speak_of_it():
     svg = plot_bars({"accuracy": [Bar(name="first", value=SOME)]}, title="")
 
     assert "published" not in words_of(svg)
+
+
+def test_a_baseline_has_its_colour_wherever_it_stands():
+    for names in (("OST", "UNIT"), ("selective", "other", "UNIT, from phase I")):
+        panels = {"accuracy": {name: {1: SOME} for name in names}}
+        svg = plot_lines(panels, title="", x_axis="").decode()
+        assert BASELINES["UNIT"] in svg
+        assert BASELINES["CycleGAN"] not in svg
 
 
 def test_lines_have_a_tick_at_each_place():

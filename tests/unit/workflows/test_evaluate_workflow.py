@@ -156,11 +156,11 @@ def test_figures_have_intervals_and_ways_are_compared(trained, picture_folder, o
 def test_real_pictures_are_drawn_as_many_as_there_are_sources(monkeypatch, num_held_out, sizes):
     digest = Digest([torch.ones(1, 1)], torch.ones(1))
     monkeypatch.setattr(scoring.Perceptual, "digest", lambda *_: digest)
-    perceptual = scoring.Perceptual(network=Mock())
+    held_out = [Image.new("RGB", (8, 8))] * num_held_out
+    perceptual = scoring.Perceptual(network=Mock(), held_out=held_out)
     told = Collected()
-    perceptual.hold_out([Image.new("RGB", (8, 8))] * num_held_out, 3, told)
 
-    assert [len(draw) for draw in perceptual.held_out] == sizes
+    assert [len(draw) for draw in perceptual.draws(3, told)] == sizes
     assert any("fewer than the 3 sources" in note.text for note in told.of(Note)) is (sizes == [2])
 
 

@@ -20,6 +20,8 @@ from ostcli.method.networks import Networks
 from ostcli.paper.digits import classify
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1, TWIN
+from ostcli.paper.digits.train import begin_phase_one
+from ostcli.store.tensors import encode_tensors
 from ostcli.workflows.reproduce import digits as lab
 from ostcli.workflows.reproduce import reproduce, watch
 from ostcli.workflows.reproduce.digit_methods import Trained, one_shot
@@ -27,6 +29,8 @@ from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.watch import Watch
 
 overfitting = sys.modules["ostcli.workflows.reproduce.overfitting"]
+table_1_module = sys.modules["ostcli.workflows.reproduce.table_1"]
+kept = sys.modules["ostcli.workflows.reproduce.kept"]
 
 SHORT = 1e-4
 """A budget of one step for every training."""
@@ -160,12 +164,14 @@ def test_differences_are_told_run_by_run(request_):
 
 def test_equal_seeds_give_equal_figures(request_):
     [one] = made("table1", request_).tables
+    strip_of_one = _strip(one, "full-augmentation")
     shutil.rmtree(request_.out)
     [other] = made("table1", request_).tables
 
     for mine, theirs in zip(one.draft.values["rows"], other.draft.values["rows"], strict=True):
         for figure in ("accuracy", "realism", "of_runs") if mine["figures"] else ():
             assert mine["figures"][figure] == theirs["figures"][figure]
+    assert strip_of_one == _strip(other, "full-augmentation")
 
 
 def test_a_stop_keeps_what_is_done(request_):
@@ -187,7 +193,6 @@ def test_a_stop_keeps_what_is_done(request_):
 
 def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeypatch):
     monkeypatch.setattr(lab, "PRETRAIN_STEPS", round(6 / SHORT))
-    kept = sys.modules["ostcli.workflows.reproduce.kept"]
     request = replace(request_, only=("unadapted",))
     steps = itertools.count(1)
     assert made("table1", request, should_stop=lambda: next(steps) == 5).stopped
@@ -205,14 +210,42 @@ def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeyp
     assert _strip(table) == _strip(whole)
 
 
-def _strip(table):
-    [row] = (table.path.parents[1] / "rows" / "svhn-to-mnist").glob("T_BB*")
-    return (row / "00.png").read_bytes()
+def test_differences_have_their_sign():
+    right, wrong = {"accuracy": [1.0] * 10}, {"accuracy": [0.0] * 10}
+    found = {FULL: {"of_runs": right}, "identity": {"of_runs": wrong}, TWIN: None}
+    comparison = table_1_module._comparison(found)
+
+    assert {name: [each.value for each in less] for name, less in comparison.less.items()} == {
+        "identity": [1.0]
+    }
+
+
+def test_a_state_that_does_not_fit_is_none(tmp_path):
+    trainer = begin_phase_one(DigitLayers(colours_b=1, colours_a=3), seed=0)
+    before, halfway = trainer.state(), kept.Halfway(tmp_path / "halfway.safetensors")
+    for state in (
+        {"step": torch.tensor(7)},
+        {**before, "step": torch.tensor(7), "health": torch.ones(2, 2)},
+        before,  # Without the seconds.
+    ):
+        halfway.path.write_bytes(encode_tensors(state))
+        assert halfway.go_on(trainer) == 0.0
+        assert trainer.step == 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.state().items())
+
+    halfway.keep(trainer, 3.0)
+    assert halfway.go_on(trainer) == 3.0
+
+
+def _strip(table, row="T_BB"):
+    [folder] = (table.path.parents[1] / "rows" / "svhn-to-mnist").glob(f"{row}*")
+    return (folder / "00.png").read_bytes()
 
 
 def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch):
     monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
     [whole] = made("table1", replace(request_, runs=3, only=(FULL,))).tables
+    strip_of_whole = _strip(whole, "full")
     shutil.rmtree(request_.out)
     request = replace(request_, runs=3, only=(FULL,))
     assert made("table1", request, should_stop=after_one_run()).stopped
@@ -222,6 +255,7 @@ def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch)
     [table] = made("table1", request, on_event=again).tables
     assert [event.num_steps for event in again.of(StepDone)] == [2], "those of two runs"
     assert not list(request.out.rglob("part-*"))
+    assert _strip(table, "full") == strip_of_whole
     rows, known = ({row["name"]: row for row in t.draft.values["rows"]} for t in (table, whole))
     for figure in ("accuracy", "realism", "of_runs"):
         assert rows[FULL]["figures"][figure] == known[FULL]["figures"][figure]

@@ -20,8 +20,7 @@ from ostcli.method.losses import (
 )
 from ostcli.method.networks import Architecture, Networks
 from ostcli.method.pool import HistoryPool
-from ostcli.method.record import DISCRIMINATOR, StepRecord, Table, parameters_of
-from ostcli.paper.baselines.unit import GENERATOR
+from ostcli.method.record import DISCRIMINATOR, GENERATOR, StepRecord, Table, parameters_of
 
 
 class CycleGanNetworks(nn.Module):

@@ -20,9 +20,7 @@ from ostcli.method.losses import (
 )
 from ostcli.method.networks import Architecture, Networks
 from ostcli.method.pool import HistoryPool
-from ostcli.method.record import DISCRIMINATOR, StepRecord, Table, parameters_of
-
-GENERATOR = "generator"
+from ostcli.method.record import DISCRIMINATOR, GENERATOR, StepRecord, Table, parameters_of
 
 
 class UnitNetworks(nn.Module):

@@ -37,6 +37,8 @@ class DigitScores:
     """Accuracy and "right_and_real" of each run: rows on the same pictures are compared by run."""
     num_own: int
     """Pictures of A that a run has."""
+    num_broken: int
+    """Outputs that are not finite numbers: neither right nor real."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ class Judge:
         """
         num_own = labels.shape[1]
         pictures, of_all = made.flatten(0, 1), labels.flatten()
-        right = (self.digits.guesses(pictures) == of_all).view(-1, num_own)
-        real = (self.domains.guesses(pictures) == OF_B).view(-1, num_own)
+        sound = pictures.isfinite().flatten(1).all(1)
+        right = (sound & (self.digits.guesses(pictures) == of_all)).view(-1, num_own)
+        real = (sound & (self.domains.guesses(pictures) == OF_B)).view(-1, num_own)
         both = right & real
         return DigitScores(
             accuracy=_share(right),
@@ -70,6 +73,7 @@ class Judge:
             right_and_real=_share(both),
             of_runs={"accuracy": _of_each(right), "right_and_real": _of_each(both)},
             num_own=num_own,
+            num_broken=int((~sound).sum()),
         )
 
 

@@ -18,12 +18,12 @@ from ostcli.paper.digits.data import Digits, as_values
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import PRETRAIN_OPTIM, PRETRAIN_WEIGHTS
 from ostcli.training.batches import Batch
+from ostcli.training.device import CPU
 from ostcli.training.phases import PhaseOne
 from ostcli.training.runs import PhaseOfRuns, Runs
 from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer, chance_of
 
-CPU = torch.device("cpu")
 PICTURES_AT_ONCE = 10
 """Of each run, where they are translated."""
 

@@ -14,7 +14,7 @@ from ostcli.errors import InputError, ResourceError, UsageError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.paper.digits.data import LOADERS
 from ostcli.paper.domain import check_scikit_learn
-from ostcli.paper.features import open_perceptual_network
+from ostcli.paper.features import PerceptualNetwork, open_perceptual_network
 from ostcli.paper.pictures.data import load_domains
 from ostcli.paper.pictures.settings import TABLE_2, TABLE_3, PictureTask
 from ostcli.paper.plots import can_plot
@@ -91,21 +91,17 @@ def reproduce(
 
     Raises:
         UsageError: there is no such experiment, task or device, or no scikit-learn for the weights.
-        InputError: no table could be made, for want of data, or as phase I went wrong.
+        InputError: the weights are missing or broken; or no table could be made, for want of data,
+            or as phase I went wrong.
         StoreError, ResourceError: a file cannot be written.
     """
     if unknown := [name for name in experiments if name not in EXPERIMENTS]:
         raise UsageError(
             f"there is no experiment {unknown[0]}", hint=f"use {', '.join(EXPERIMENTS)}, or all"
         )
-    if any(name in OF_PICTURES for name in experiments):
-        if request.weights:
-            check_scikit_learn()
-        else:
-            text = "no content, style, P(B) or KID of pictures without --weights, or --download"
-            on_event(Note(text=text, warning=True))
     _check_tasks(experiments, request)
     prepare_arithmetic()
+    network = _perceptual_network(experiments, request, on_event)
     began, where = time.monotonic(), choose_device(device)
     if not can_plot():
         on_event(
@@ -114,8 +110,28 @@ def reproduce(
     with using_threads(threads):
         make_folder(request.out)  # A folder that cannot be written is known before the work.
         precision = _settled(precision, request.out, where)
-        makers = _makers(experiments, request, precision, Watch(where, on_event, should_stop))
+        watch = Watch(where, on_event, should_stop)
+        makers = _makers(experiments, request, precision, watch, network)
         return _made(makers, began, on_event)
+
+
+def _perceptual_network(
+    experiments: Sequence[str], request: Request, on_event: OnEvent
+) -> PerceptualNetwork | None:
+    """Open what figures of pictures need, where there is a task of pictures; else None.
+
+    Raises:
+        UsageError, InputError: see `reproduce`.
+    """
+    tasks = [task for name in experiments for task in OF_PICTURES.get(name, ())]
+    if not any(request.has(task.key) for task in tasks):
+        return None
+    if request.weights is None:
+        text = "no content, style, P(B) or KID of pictures without --weights, or --download"
+        on_event(Note(text=text, warning=True))
+        return None
+    check_scikit_learn()
+    return open_perceptual_network(request.weights)
 
 
 def _settled(precision: Precision, out: Path, where: torch.device) -> Precision:
@@ -191,7 +207,11 @@ def _made(makers: Sequence[_Maker], began: float, on_event: OnEvent) -> Reproduc
 
 
 def _makers(
-    experiments: Sequence[str], request: Request, precision: Precision, watch: Watch
+    experiments: Sequence[str],
+    request: Request,
+    precision: Precision,
+    watch: Watch,
+    network: PerceptualNetwork | None,
 ) -> list[_Maker]:
     """Return what makes each table."""
     makers: list[_Maker] = []
@@ -206,7 +226,7 @@ def _makers(
             if name in OF_DIGITS
         }
         of_tasks |= {
-            (task.key, task.title): partial(_of_pictures, name, task, *given)
+            (task.key, task.title): partial(_of_pictures, name, task, *given, network)
             for task in OF_PICTURES.get(name, ())
         }
         makers += [
@@ -244,17 +264,17 @@ def _of_pictures(
     request: Request,
     precision: Precision,
     watch: Watch,
+    network: PerceptualNetwork | None,
     book: Book,
 ) -> Table:
     """Make the table of one task.
 
     Raises:
-        InputError: the data, or the weights, are missing or broken.
+        InputError: the data are missing or broken.
     """
     domains = load_domains(
         task.dataset.folder(request.data), watch.on_event, hint=task.dataset.hint
     )
-    network = open_perceptual_network(request.weights) if request.weights else None
     lab = PictureLab(
         task,
         domains.swapped if task.swapped else domains,

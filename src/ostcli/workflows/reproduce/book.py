@@ -50,6 +50,11 @@ class Draft:
     """Draws it; None where there is nothing to draw."""
     sheet: Image.Image | None = None
 
+    def as_json(self) -> Values:
+        """Return all of it that programs read."""
+        comparison = asdict(self.comparison) if self.comparison else None
+        return {**self.values, "comparison": comparison, "made": list(self.made)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
@@ -193,9 +198,7 @@ class Book:
         stream = io.StringIO(newline="")
         csv.writer(stream, lineterminator="\n").writerows([draft.headings, *draft.cells])
         write_file(path.with_suffix(".csv"), stream.getvalue().encode())
-        comparison = asdict(draft.comparison) if draft.comparison else None
-        values = {**draft.values, "comparison": comparison, "made": list(draft.made)}
-        write_file(path.with_suffix(".json"), _as_bytes(values))
+        write_file(path.with_suffix(".json"), _as_bytes(draft.as_json()))
         return Table(draft=draft, path=path, pictures=tuple(pictures), is_poorer=is_poorer)
 
     def write_missing(self, sentence: str) -> None:

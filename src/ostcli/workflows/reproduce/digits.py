@@ -22,7 +22,8 @@ from ostcli.paper.digits.settings import (
     PRETRAIN_STEPS,
     PRETRAIN_WEIGHTS,
 )
-from ostcli.paper.digits.train import CPU, batches_of, begin_phase_one
+from ostcli.paper.digits.train import batches_of, begin_phase_one
+from ostcli.training.device import CPU
 from ostcli.workflows.reproduce.kept import Halfway, digest_of, kept
 from ostcli.workflows.reproduce.watch import Watch
 
@@ -108,6 +109,7 @@ class DigitLab:
         self.task, self.a, self.b, self.seed, self.budget = task, a, b, seed, budget
         self.watch, self.device = watch, watch.device
         self.precision = precision
+        self._pretrained: dict[LatentForm, Networks] = {}
 
     @cached_property
     def judge(self) -> Judge:
@@ -226,7 +228,12 @@ class DigitLab:
         return DigitLayers(colours_b=self.b.colours, colours_a=self.a.colours, latent=latent)
 
     def pretrained(self, latent: LatentForm = LatentForm.DETERMINISTIC) -> Networks:
-        """Return phase I's networks, trained once."""
+        """Return phase I's networks, trained once; not to be changed."""
+        if latent not in self._pretrained:
+            self._pretrained[latent] = self._kept_or_trained(latent)
+        return self._pretrained[latent]
+
+    def _kept_or_trained(self, latent: LatentForm) -> Networks:
         layers, steps = self.layers(latent), self.steps_of_phase_one
         name = f"phase I of {self.b.name}"
         settings = {

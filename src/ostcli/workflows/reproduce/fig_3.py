@@ -36,13 +36,6 @@ MOST_PICTURES, FEWEST_RUNS = 1_000, 4
 """Of a point: no more runs than have so many pictures together, as the paper's averages have, but
 enough to tell runs apart."""
 HEADINGS = ("pictures of A", "method", "runs", *SCORES.values(), "s each")
-CAUTION = (
-    f"{INTERVALS} No run has a picture of another, and more than {FEWEST_RUNS} runs have at most "
-    f"{MOST_PICTURES:,} together, so many pictures mean few runs, and a single run has no interval."
-    " Where there are many, the steps are three for each. The paper gives no numbers, only curves: "
-    "OST above both others at one picture "
-    "(0.23 in its Table 1), overtaken as A grows."
-)
 
 
 def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
@@ -53,7 +46,7 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
         row: Asked(
             method=replace(METHODS[name], steps=_steps(number)),
             num_own=number,
-            most_runs=max(FEWEST_RUNS, max(MOST_PICTURES, request.runs) // number),
+            most_runs=max(FEWEST_RUNS, _most_pictures(request) // number),
         )
         for row, (number, name) in keys.items()
     }
@@ -63,7 +56,7 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
         Draft(
             name=f"fig3-{lab.task.key}",
             introduction=(
-                f"# Figure 3, {lab.task.title}\n\n{lab.introduction}\n\n{CAUTION}"
+                f"# Figure 3, {lab.task.title}\n\n{lab.introduction}\n\n{_caution(lab, request)}"
                 f"{of_pictures_seen(lab, list(asked.values()), request)}"
             ),
             headings=HEADINGS,
@@ -80,6 +73,21 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
             made=[row for row, figures in by_row.items() if figures],
             plot=partial(_plot, lab, found) if any(found.values()) else None,
         )
+    )
+
+
+def _most_pictures(request: Request) -> int:
+    """Return how many pictures the runs of a point have together, at most."""
+    return max(MOST_PICTURES, request.runs)
+
+
+def _caution(lab: DigitLab, request: Request) -> str:
+    return (
+        f"{INTERVALS} No run has a picture of another, and more than {FEWEST_RUNS} runs have at "
+        f"most {_most_pictures(request):,} together, so many pictures mean few runs, and a single "
+        "run has no interval. Where there are many, the steps are "
+        f"{VIEWS_OF_EACH * lab.budget:g} for each. The paper gives no numbers, only curves: OST "
+        "above both others at one picture (0.23 in its Table 1), overtaken as A grows."
     )
 
 

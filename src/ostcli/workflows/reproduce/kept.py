@@ -41,16 +41,20 @@ class Halfway:
         write_file(self.path, encode_tensors(state))
 
     def go_on(self, trainer: Trainer[Any]) -> float:
-        """Take the state that is there, if one is and it is whole, and return its seconds."""
+        """Take the state that is there, if one is and it is whole, and return its seconds.
+
+        A state of another version, which does not fit, is none.
+        """
         if not self.path.is_file():
             return 0.0
+        before = trainer.state()
         try:
             state = decode_tensors(self.path.read_bytes(), path=self.path)
-        except DamagedError:
+            trainer.load_state(state)
+            return float(state[SECONDS])
+        except (DamagedError, KeyError, ValueError, RuntimeError):
+            trainer.load_state(before)  # It may have taken a part.
             return 0.0
-        seconds = float(state.pop(SECONDS))
-        trainer.load_state(state)
-        return seconds
 
     def remove(self) -> None:
         """Forget it: the training is done, and what came of it is kept."""

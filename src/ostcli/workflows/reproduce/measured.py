@@ -48,9 +48,11 @@ def measure_methods(
             seen.more_of_a.add(seen.digest(picture))
         # Of no picture that is scored: of the sources, what is left as it was would be A for sure.
         classifier, held_against = seen.classifier(Gathered(), lab.watch.on_event), seen.folder
-        measured[REAL] = Measured()
-        for picture in spread(lab.domains.test_b, len(lab.sources)):
-            measured[REAL].add(Measurement({}, seen.digest(picture)))
+        real = spread(lab.domains.test_b, len(lab.sources))
+        if len(real) == len(lab.sources):  # Style tells of the number of pictures, too.
+            measured[REAL] = Measured()
+            for picture in real:
+                measured[REAL].add(Measurement({}, seen.digest(picture)))
         lab.watch.check()
     return Results(
         ways={name: each.estimated(held_against, classifier) for name, each in measured.items()},

@@ -6,8 +6,9 @@ from functools import partial
 import torch
 
 from ostcli.events import Note, OnStep
-from ostcli.paper.digits.train import CPU
 from ostcli.paper.minimality import (
+    EXPRESSED,
+    MATCHED,
     NON_SEMANTIC,
     NUM_POINTS,
     SEGMENT_A,
@@ -18,6 +19,7 @@ from ostcli.paper.minimality import (
     run_minimality,
 )
 from ostcli.paper.plots import Shaded, plot_panels
+from ostcli.training.device import CPU
 from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.watch import Watch
@@ -32,7 +34,9 @@ INTRODUCTION = (
     f"σ(Wx + b) with two leaky-ReLU units can be those two and no other. {NUM_SEEDS} networks of "
     "that size, and as many wide ones, are asked for each map point by point, and then only to "
     "match the distributions. Errors are mean distances in units of the second segment's length; "
-    "below 0.02 a map counts as expressed."
+    f"below {EXPRESSED} a map counts as expressed. The distributions match where the sorted places "
+    f"along the segment, and how far points lie beside it, are together less than {MATCHED} off in "
+    "the mean."
 )
 
 

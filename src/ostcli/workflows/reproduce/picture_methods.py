@@ -1,14 +1,15 @@
 """The ways of translating pictures that Tables 2 and 3 compare, by training."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ostcli.config import AdaptConfig
 from ostcli.method.architecture import PictureLayers
 from ostcli.method.networks import NetworkPath, Networks
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
@@ -17,12 +18,28 @@ from ostcli.paper.pictures.settings import ALL, FEW, NUM_FEW, ONE
 from ostcli.training.batches import Views
 from ostcli.training.phases import Phase, PhaseTwo
 from ostcli.workflows.reproduce.book import Row, Values
-from ostcli.workflows.reproduce.kept import SECONDS
+from ostcli.workflows.reproduce.kept import SECONDS, Halfway, kept
 from ostcli.workflows.reproduce.pictures import PictureLab, flop_of_step
 from ostcli.workflows.translator import Translator
 
 N = TypeVar("N", bound=nn.Module)
 B = TypeVar("B", UnitNetworks, CycleGanNetworks)
+
+
+class Timed(nn.Module, Generic[N]):
+    """Networks with the seconds that their training took.
+
+    Args:
+        networks: trained.
+        seconds: of all steps.
+    """
+
+    seconds: Tensor
+
+    def __init__(self, networks: N, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.networks = networks
+        self.register_buffer("seconds", torch.tensor(seconds))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,41 +70,77 @@ class PictureMethod(Generic[N]):
             StoppedError: a stop was asked for; what is done is kept.
             TrainingFailedError: a training went wrong again and again.
         """
-        config = lab.two
-        if self.how_many == ALL:  # As long as phase I and phase II together.
-            assert lab.one.steps is not None
-            assert lab.two.steps is not None
-            config = replace(lab.two, steps=lab.one.steps + lab.two.steps)
-        every = range(len(lab.sources))
-        trainings = [every] if self.how_many == ALL else [[index] for index in every]
-        seconds = []
-        for place, of_one in enumerate(trainings):
-            name = f"{place + 1}-of-{len(trainings)}"
-            if all(row.picture(index) for index in of_one):
-                part = row.part(name)
-                seconds += [] if part is None else [float(part[SECONDS])]
-                continue
-            views, halfway = self._views(lab, of_one[0]), row.halfway(name)
-            trainer, took = lab.train(
-                self.name, self.begin(lab), self.phase(lab), config, views, halfway
-            )
-            networks, path = self.translating(trainer.networks_for_use())
-            translator = Translator(networks, path, config.view)
-            for index in of_one:
-                row.keep_picture(index, translator.translate(lab.sources[index]))
-            seconds.append(took)
-            row.keep_part(name, {SECONDS: torch.tensor(took)})
-            halfway.remove()
+        seconds = self._once(lab, row) if self.how_many == ALL else self._for_each(lab, row)
+        config, views = self._config(lab), self._views(lab, 0)
         assert config.steps is not None
-        each = flop_of_step(self.begin(lab), self.phase(lab), config, self._views(lab, 0))
+        each = flop_of_step(self.begin(lab), self.phase(lab), config, views)
         before = 0.0 if self.how_many == ALL else lab.flop_of_phase_one
         return {
             "steps": config.steps,
-            "trainings": len(trainings),
+            "trainings": 1 if self.how_many == ALL else len(lab.sources),
             "giga_flop_per_step": each / 1e9,
             "tera_flop_in_all": (before + config.steps * each) / 1e12,
             "seconds_each": fmean(seconds) if seconds else None,
         }
+
+    def _for_each(self, lab: PictureLab, row: Row) -> list[float]:
+        """Train for each source, and translate it; return the seconds of the trainings."""
+        seconds = []
+        for index in range(len(lab.sources)):
+            name = f"{index + 1}-of-{len(lab.sources)}"
+            if row.picture(index):
+                part = row.part(name)
+                seconds += [] if part is None else [float(part[SECONDS])]
+                continue
+            halfway = row.halfway(name)
+            timed = self._trained(lab, index, halfway)
+            self._translate(lab, row, timed.networks, [index])
+            seconds.append(float(timed.seconds))
+            row.keep_part(name, {SECONDS: timed.seconds})
+            halfway.remove()
+        return seconds
+
+    def _once(self, lab: PictureLab, row: Row) -> list[float]:
+        """Train for all sources, whatever these are, and translate them; return the seconds."""
+        every = range(len(lab.sources))
+        timed = kept(
+            f"{self.name}, {lab.task.title}",
+            {
+                **self.settings,
+                "data": lab.settings["data"][:2],
+                "weight_identity": lab.task.weight_identity,
+                "config": self._config(lab).to_json(),
+                "network": lab.one.to_json()["network"],
+            },
+            build=lambda: Timed(self.begin(lab)),
+            train=lambda halfway: self._trained(lab, 0, halfway),
+            on_event=lab.watch.on_event,
+        )
+        self._translate(lab, row, timed.networks.to(lab.watch.device), every)
+        return [float(timed.seconds)]
+
+    def _trained(self, lab: PictureLab, index: int, halfway: Halfway) -> "Timed[N]":
+        """Return the networks of the training for a source, with the seconds that it took."""
+        config, views = self._config(lab), self._views(lab, index)
+        trainer, took = lab.train(
+            self.name, self.begin(lab), self.phase(lab), config, views, halfway
+        )
+        return Timed(trainer.networks_for_use(), took)
+
+    def _translate(self, lab: PictureLab, row: Row, trained: N, which: Iterable[int]) -> None:
+        """Put T_AB of some sources into a row."""
+        networks, path = self.translating(trained)
+        translator = Translator(networks, path, lab.two.view)
+        for index in which:
+            row.keep_picture(index, translator.translate(lab.sources[index]))
+
+    def _config(self, lab: PictureLab) -> AdaptConfig:
+        """Return phase II's settings; of all of A as long as phase I and phase II together."""
+        if self.how_many != ALL:
+            return lab.two
+        assert lab.one.steps is not None
+        assert lab.two.steps is not None
+        return replace(lab.two, steps=lab.one.steps + lab.two.steps)
 
     def _views(self, lab: PictureLab, index: int) -> Mapping[str, Views]:
         """Return the views of the training for a source."""

@@ -48,21 +48,18 @@ class Request:
         Args:
             names: of all rows of a table.
             title: of the table.
-            on_event: told where it has no such row.
+            on_event: told of each part that no row of it has.
         """
-        chosen = self._chosen(list(names))
-        if not chosen:
-            on_event(Note(text=f"{title} has no such row", warning=True))
-        return chosen
-
-    def _chosen(self, every: Sequence[str]) -> set[str]:
+        folded = {name.casefold(): name for name in names}
         if not self.only:
-            return set(every)
-        folded = {name.casefold(): name for name in every}
+            return set(folded.values())
         chosen: set[str] = set()
-        for part in map(str.casefold, self.only):
-            whole = folded.get(part)
-            chosen |= {whole} if whole else {n for key, n in folded.items() if part in key}
+        for part in self.only:
+            key = part.casefold()
+            named = {folded[key]} if key in folded else {n for k, n in folded.items() if key in k}
+            if not named:
+                on_event(Note(text=f"{title} has no row {part!r}", warning=True))
+            chosen |= named
         return chosen
 
     def has(self, key: str) -> bool:

@@ -40,15 +40,15 @@ CAUTION = (
     " of outputs that a classifier of real pictures of both domains takes for B's; it knows no "
     "third thing, so noise is one of the two. Right and real: the share that are both, of which "
     "a control that leaves A's look has none, and any picture of B what chance gives. "
-    f"{INTERVALS} The "
-    "number of steps is one that suits the full method (decision 0043). All rows of the paper's "
+    f"{INTERVALS} All rows of the paper's "
     "begin from one phase I, whose views are mirrored half of the time: those without augmentation "
     "leave it out in phase II; a sampled latent has a phase I of its own. D_B learns from B and "
     "T_BB alone, but where a row says that it meets T_AB(x), as in the paper; L_GAN_B is left out "
     "in phase II, as in the authors' code for digits, but where a row says that it goes on. UNIT's "
-    "latents are deterministic, as all others here; it and CycleGAN keep no history of pictures."
+    "latents are deterministic, as all others here; it and CycleGAN keep no history of pictures. "
+    "At the budget of 1 the number of steps is one that suits the full method (decision 0043)."
 )
-FEWEST_TOLD = 10
+FEWEST_RUNS = 10
 """Runs below which nothing is said of differences."""
 
 
@@ -118,8 +118,9 @@ def _cells(name: str, figures: Values | None, published: float | None) -> list[s
     known = "–" if published is None else f"{published:.2f}"
     if figures is None:
         return [name, *[NOT_RUN] * len(SCORES), known, "–"]
+    broken = figures.get("num_broken")
     return [
-        name,
+        f"{name}; {broken} came to no numbers" if broken else name,
         *cells(figures),
         known,
         seconds_cell(figures["seconds_each"]) if figures["steps"] else "–",
@@ -135,7 +136,7 @@ def _always(label: int, labels: Sequence[int]) -> Mapping[str, Estimate]:
 def _comparison(found: Mapping[str, Values | None]) -> Comparison | None:
     """Compare the full method with the others, run by run on the same pictures."""
     full = found[FULL]
-    if full is None or len(full["of_runs"]["accuracy"]) < FEWEST_TOLD:
+    if full is None or len(full["of_runs"]["accuracy"]) < FEWEST_RUNS:
         return None
     return Comparison(
         ours=FULL,

@@ -73,8 +73,10 @@ def picture_table(
         network: for the figures that need features; there are none without it.
     """
     names = [UNADAPTED, *(method.name for method in METHODS)]
-    chosen = request.chosen(names, lab.task.title, lab.watch.on_event)
-    unadapted = _unadapted(lab, book, is_made=bool(chosen))
+    chosen = request.chosen([*lab.controls, *names], lab.task.title, lab.watch.on_event)
+    # Beside each row that begins from phase I stands what phase I alone makes.
+    begun = {method.name for method in METHODS if method.how_many != ALL}
+    unadapted = _unadapted(lab, book, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
     made, costs, failed = {UNADAPTED: unadapted} if unadapted else {}, {}, set()
     for method in METHODS:
         row = book.row(method.name, {**lab.settings, **method.settings})

@@ -68,6 +68,18 @@ def test_of_runs_with_several_pictures_only_runs_count(judge):
     assert one.accuracy.low <= one.accuracy.value <= one.accuracy.high
 
 
+def test_what_is_not_finite_is_neither_right_nor_real(judge):
+    of_b = bars(1, 40)
+    pictures = of_b.pictures
+    pictures[:20, :, 5, 5] = torch.nan
+    score = judge.score(pictures[:, None], of_b.labels[:, None])
+
+    assert score.num_broken == 20
+    assert not any(score.of_runs["accuracy"][:20])
+    assert not any(score.of_runs["right_and_real"][:20])
+    assert score.realism.value <= 0.5
+
+
 def test_classifying_keeps_the_mode_of_a_classifier():
     classifier = Classifier(1).train()
     classifier.guesses(bars(1, 10).pictures)
