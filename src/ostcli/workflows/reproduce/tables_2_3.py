@@ -1,7 +1,7 @@
 """Tables 2 and 3: styles and drawings, every method by one definition and on one budget."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -72,66 +72,90 @@ def picture_table(
         request: which rows.
         network: for the figures that need features; there are none without it.
     """
-    names = [UNADAPTED, *(method.name for method in METHODS)]
-    chosen = request.chosen([*lab.controls, *names], lab.task.title, lab.watch.on_event)
+    rows = _rows(lab, book, request)
+    lab.watch.on_event(Note(text=f"{lab.task.title}: measuring"))
+    results = measure_methods(lab, rows.made, network)
+    return book.write(_draft(f"{name}-{lab.task.key}", lab, rows, results))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """The rows of a task, by their names."""
+
+    made: dict[str, list[Image.Image]]
+    """The pictures of those that are there."""
+    costs: dict[str, Values]
+    """What their trainings cost."""
+    failed: set[str]
+    """Those whose training went wrong."""
+
+    def state_of(self, name: str) -> str:
+        """Return what stands in the place of the figures of a row that is not there."""
+        return "failed" if name in self.failed else NOT_RUN
+
+
+def _rows(lab: PictureLab, book: Book, request: Request) -> _Rows:
+    """Make the rows that are asked for, and find those that were made before."""
+    names = [*lab.controls, UNADAPTED, *(method.name for method in METHODS)]
+    chosen = request.chosen(names, lab.task.title, lab.watch.on_event)
     # Beside each row that begins from phase I stands what phase I alone makes.
     begun = {method.name for method in METHODS if method.how_many != ALL}
     unadapted = _unadapted(lab, book, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
-    made, costs, failed = {UNADAPTED: unadapted} if unadapted else {}, {}, set()
+    rows = _Rows(made={UNADAPTED: unadapted} if unadapted else {}, costs={}, failed=set())
     for method in METHODS:
         row = book.row(method.name, {**lab.settings, **method.settings})
         pictures = row.pictures(len(lab.sources))
         if (row.figures is None or pictures is None) and method.name in chosen:
             pictures = _make(row, method, lab)
-            failed |= set() if pictures else {method.name}
+            rows.failed.update(() if pictures else {method.name})
         if row.figures and pictures:
-            made[method.name], costs[method.name] = pictures, row.figures
-    lab.watch.on_event(Note(text=f"{lab.task.title}: measuring"))
-    results = measure_methods(lab, made, network)
+            rows.made[method.name], rows.costs[method.name] = pictures, row.figures
+    return rows
+
+
+def _draft(name: str, lab: PictureLab, rows: _Rows, results: Results) -> Draft:
+    """Lay out what the rows come to, and the controls."""
     scores = {name: way.scores for name, way in results.ways.items()}
     figures = [figure for figure in FIGURES if any(figure in row for row in scores.values())]
     headings, cells = table_of_estimates(scores, figures)
-    not_made = [name for name in names if name not in made]
-    cells += [
-        [name, *["failed" if name in failed else NOT_RUN] * len(figures)] for name in not_made
-    ]
+    every = [UNADAPTED, *(method.name for method in METHODS)]
+    not_made = [name for name in every if name not in rows.made]
+    cells += [[name, *[rows.state_of(name)] * len(figures)] for name in not_made]
     panels, published = _panels(scores), lab.task.published
     known = [key for key in PUBLISHED if any(key in each for each in published.values())]
-    return book.write(
-        Draft(
-            name=f"{name}-{lab.task.key}",
-            introduction=_introduction(lab, results),
-            headings=[*headings, *(PUBLISHED[key] for key in known), *OF_COST],
-            cells=[
-                [
-                    *row,
-                    *(_figure(published.get(row[0], {}).get(key)) for key in known),
-                    *_cost(costs.get(row[0])),
-                ]
-                for row in cells
+    return Draft(
+        name=name,
+        introduction=_introduction(lab, results),
+        headings=[*headings, *(PUBLISHED[key] for key in known), *OF_COST],
+        cells=[
+            [
+                *row,
+                *(_figure(published.get(row[0], {}).get(key)) for key in known),
+                *_cost(rows.costs.get(row[0])),
+            ]
+            for row in cells
+        ],
+        made=list(rows.made),
+        comparison=compared(results.ways, OURS),
+        values={
+            "task": lab.task.key,
+            "settings": lab.settings,
+            "features": results.features,
+            "classifier_accuracy": results.accuracy,
+            "num_sources": len(lab.sources),
+            "rows": [
+                {
+                    "name": each,
+                    "scores": _values_of(scores.get(each)),
+                    "of_pictures": [asdict(one) for one in _of_each(results, each)],
+                    "published": published.get(each),
+                    "cost": rows.costs.get(each),
+                }
+                for each in (*scores, *not_made)
             ],
-            made=list(made),
-            comparison=compared(results.ways, OURS),
-            values={
-                "task": lab.task.key,
-                "settings": lab.settings,
-                "features": results.features,
-                "classifier_accuracy": results.accuracy,
-                "num_sources": len(lab.sources),
-                "rows": [
-                    {
-                        "name": each,
-                        "scores": _values_of(scores.get(each)),
-                        "of_pictures": [asdict(one) for one in _of_each(results, each)],
-                        "published": published.get(each),
-                        "cost": costs.get(each),
-                    }
-                    for each in (*scores, *not_made)
-                ],
-            },
-            plot=partial(plot_bars, panels, title=lab.task.title) if panels else None,
-            sheet=_sheet(lab, made),
-        )
+        },
+        plot=partial(plot_bars, panels, title=lab.task.title) if panels else None,
+        sheet=_sheet(lab, rows.made),
     )
 
 
