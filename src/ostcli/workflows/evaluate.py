@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mode
 from time import monotonic
@@ -171,7 +171,8 @@ def evaluate(
         way = adapted_each(model, config, library, where, on_event, should_stop)
     # All that can be wrong is found out before the work.
     folder = _pictures_of(yardsticks.folder or way.folder, "--folder", out, on_event)
-    perceptual = _open_perceptual(yardsticks, found, out, on_event)
+    with using_threads(threads):
+        perceptual = _open_perceptual(yardsticks, found, out, on_event)
     truths = Partners(yardsticks.truth, leave_out=out) if yardsticks.truth else None
     make_folder(out)
     if model is not None:
@@ -259,11 +260,7 @@ def _open_perceptual(
     if yardsticks.weights is None:
         return None
     check_scikit_learn()
-    network = open_perceptual_network(yardsticks.weights)
-    held_out: Sequence[Image.Image] = ()
-    if yardsticks.held_out:
-        held_out = _pictures_of(yardsticks.held_out, "--held-out", out, on_event)
-    perceptual = Perceptual(network=network, held_out=held_out)
+    perceptual = Perceptual(network=open_perceptual_network(yardsticks.weights))
     if yardsticks.domain_a:
         sources = {each.path.resolve() for each in found}  # None of them twice.
         try:
@@ -279,6 +276,10 @@ def _open_perceptual(
                 on_event(PictureFailed(path=path, reason=error.reason))
                 continue
             perceptual.more_of_a.add(perceptual.digest(picture))
+    if yardsticks.held_out:
+        held_out = _pictures_of(yardsticks.held_out, "--held-out", out, on_event)
+        digests = [perceptual.digest(picture) for picture in held_out]
+        perceptual = replace(perceptual, held_out=digests)
     return perceptual
 
 

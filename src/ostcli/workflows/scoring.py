@@ -11,7 +11,6 @@ from ostcli.config import Finish
 from ostcli.events import Note, OnEvent
 from ostcli.images.controls import Controls
 from ostcli.images.find import FoundPicture
-from ostcli.images.folder import spread
 from ostcli.images.sheet import contact_sheet, reduce_for_preview
 from ostcli.paper.domain import DomainClassifier, train_classifier
 from ostcli.paper.features import PerceptualNetwork
@@ -54,8 +53,8 @@ class Perceptual:
     """Pictures of B that results are held against."""
     more_of_a: Gathered = field(default_factory=Gathered)
     """Pictures of A besides the sources."""
-    held_out: Sequence[Image.Image] = ()
-    """Pictures of B that no training saw. RGB."""
+    held_out: Sequence[Digest] = ()
+    """Pictures of B that no training saw."""
 
     def digest(self, picture: Image.Image) -> Digest:
         """Return what is kept of a picture's features."""
@@ -84,11 +83,9 @@ class Perceptual:
             )
             on_event(Note(text=text, warning=True))
         num_draws = max(1, min(MOST_DRAWS, len(held_out) // number))
-        spread_out = spread(held_out, num_draws * number)
-        return [
-            Gathered(self.digest(picture) for picture in spread_out[first::num_draws])
-            for first in range(num_draws)
-        ]
+        taken = min(num_draws * number, len(held_out))
+        spread_out = [held_out[place * len(held_out) // taken] for place in range(taken)]
+        return [Gathered(spread_out[first::num_draws]) for first in range(num_draws)]
 
     def classifier(self, sources: Gathered, on_event: OnEvent) -> DomainClassifier | None:
         """Return the domain classifier, or None where a domain is a single picture."""

@@ -510,7 +510,7 @@ def test_one_kind_of_runs_can_be_had_alone_and_joined_later(request_):
 def test_a_name_that_no_row_has_is_told(request_):
     told = Collected()
     made("table1", replace(request_, only=("cyclgan",)), on_event=told)
-    assert any("no such row" in note.text for note in told.of(Note))
+    assert any("has no row 'cyclgan'" in note.text for note in told.of(Note))
 
 
 def test_a_folder_that_cannot_be_written_is_known_before_the_work(request_, tmp_path):

@@ -15,6 +15,7 @@ from ostcli.errors import InputError, TrainingFailedError
 from ostcli.events import Collected, Note, StepDone, TrainingPlanned
 from ostcli.paper.pictures import settings
 from ostcli.paper.pictures.settings import ALL, FEW, ONE
+from ostcli.training.trainer import Trainer
 from ostcli.workflows.reproduce import reproduce
 from ostcli.workflows.reproduce.picture_methods import PictureMethod
 from ostcli.workflows.reproduce.request import Request
@@ -132,28 +133,53 @@ def test_a_stop_keeps_the_pictures_that_are_done(request_):
 
 
 @pytest.mark.parametrize(
-    ("row", "named", "num_steps"),
-    [("OST", "phase I of Images to Maps", 2), ("CycleGAN, all", "CycleGAN, all of A", 2)],
+    ("row", "named", "num_steps", "budget"),
+    [
+        ("OST", "phase I of Images to Maps", 2, 4 / 1500),
+        ("OST", "OST, 1 of A", 22 + 2, 22 / 1500),  # After phase I.
+        ("CycleGAN, all", "CycleGAN, all of A", 2, 4 / 1500),
+    ],
 )
 def test_a_training_that_was_stopped_goes_on_and_comes_to_the_same(
-    request_, tmp_path, row, named, num_steps
+    request_, tmp_path, row, named, num_steps, budget
 ):
-    request = replace(request_, only=(row,), budget=4 / 1500)
+    request = replace(request_, only=(row,), budget=budget)
     steps = Collected()
 
     def two_steps_of_it():
         return len(steps.of(StepDone)) == num_steps
 
     assert made(request, on_event=steps, should_stop=two_steps_of_it).stopped
+    assert len(_halfway(request)) == 1
     told = Collected()
     [table] = made(request, on_event=told).tables
-    [plan] = [plan for plan in told.of(TrainingPlanned) if plan.name == named]
+    plan, *_ = [plan for plan in told.of(TrainingPlanned) if plan.name == named]
     assert plan.first_step == 2
-    assert not list(tmp_path.rglob("*halfway*"))
+    assert not _halfway(request)
 
     shutil.rmtree(kept.store_root() / "reproduce")
     [whole] = made(replace(request, out=tmp_path / "whole")).tables
     assert _scores(table) == _scores(whole)
+
+
+def test_a_training_that_failed_for_good_is_not_gone_on_with(request_, monkeypatch):
+    monkeypatch.setattr(Trainer, "is_finite", False)
+    request = replace(request_, only=("CycleGAN, all", "OST"))
+    with pytest.raises(InputError, match="failed 4 times"):
+        made(request)
+    told = Collected()
+    with pytest.raises(InputError, match="phase I of Images to Maps' failed before"):
+        made(request, on_event=told)
+
+    assert not told.of(StepDone)
+
+
+def _halfway(request):
+    """The states of trainings that are not done, wherever they are kept."""
+    return [
+        *request.out.rglob("*halfway*"),
+        *(kept.store_root() / "reproduce").glob("*halfway*"),
+    ]
 
 
 def test_what_has_all_of_a_takes_no_phase_one_and_is_trained_once_for_any_sources(request_):

@@ -34,8 +34,8 @@ class Halfway:
 
     path: Path
 
-    def keep(self, trainer: Trainer[Any], seconds: float = 0.0) -> None:
-        """Put its state there, and the seconds that it took so far, where these are of use."""
+    def keep(self, trainer: Trainer[Any], seconds: float) -> None:
+        """Put its state there, and the seconds that it took so far."""
         make_folder(self.path.parent)
         state = {**trainer.state(), SECONDS: torch.tensor(seconds)}
         write_file(self.path, encode_tensors(state))

@@ -43,7 +43,13 @@ INTRODUCTION = (
 def minimality(watch: Watch, request: Request, book: Book) -> Table:
     """Train the networks of all seeds, and write the table and its figure."""
     steps = max(1, round(STEPS * min(1.0, request.budget)))
-    settings = {"seeds": NUM_SEEDS, "steps": steps, "seed": request.seed}
+    settings = {
+        "seeds": NUM_SEEDS,
+        "steps": steps,
+        "seed": request.seed,
+        "expressed": EXPRESSED,
+        "matched": ["Wasserstein", MATCHED],
+    }
     row = book.row(NAME, settings)
     figures = row.figures
     if figures is None:

@@ -152,9 +152,8 @@ def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Ima
 
 def _plot(lab: DigitLab, courses: Mapping[str, Values | None]) -> bytes:
     lines = {
-        name: {float(step): figures for step, figures in course.items()}
+        name: {float(step): figures for step, figures in (course or {}).items()}
         for name, course in courses.items()
-        if course is not None
     }
     title = f"Overfitting, {lab.task.title}"
     return plot_lines(panels_of(lines), title=title, x_axis="steps", log=False)

@@ -1,6 +1,7 @@
 """Tables 2 and 3: styles and drawings, every method by one definition and on one budget."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -82,11 +83,11 @@ def picture_table(
 class _Rows:
     """The rows of a task, by their names."""
 
-    made: dict[str, list[Image.Image]]
+    made: Mapping[str, Sequence[Image.Image]]
     """The pictures of those that are there."""
-    costs: dict[str, Values]
+    costs: Mapping[str, Values]
     """What their trainings cost."""
-    failed: set[str]
+    failed: AbstractSet[str]
     """Those whose training went wrong."""
 
     def state_of(self, name: str) -> str:
@@ -101,16 +102,17 @@ def _rows(lab: PictureLab, book: Book, request: Request) -> _Rows:
     # Beside each row that begins from phase I stands what phase I alone makes.
     begun = {method.name for method in METHODS if method.how_many != ALL}
     unadapted = _unadapted(lab, book, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
-    rows = _Rows(made={UNADAPTED: unadapted} if unadapted else {}, costs={}, failed=set())
+    made, costs, failed = {UNADAPTED: unadapted} if unadapted else {}, {}, set()
     for method in METHODS:
         row = book.row(method.name, {**lab.settings, **method.settings})
         pictures = row.pictures(len(lab.sources))
         if (row.figures is None or pictures is None) and method.name in chosen:
             pictures = _make(row, method, lab)
-            rows.failed.update(() if pictures else {method.name})
+            if pictures is None:
+                failed.add(method.name)
         if row.figures and pictures:
-            rows.made[method.name], rows.costs[method.name] = pictures, row.figures
-    return rows
+            made[method.name], costs[method.name] = pictures, row.figures
+    return _Rows(made=made, costs=costs, failed=failed)
 
 
 def _draft(name: str, lab: PictureLab, rows: _Rows, results: Results) -> Draft:

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from ostcli.config import Precision
+from ostcli.errors import TrainingFailedError
 from ostcli.events import OnEvent, OnStep, StepDone, TrainingPlanned
 from ostcli.training.batches import Batch
 from ostcli.training.device import describe_device
-from ostcli.training.loop import Hooks, Training, run
+from ostcli.training.loop import MOST_ROLL_BACKS, Hooks, Training, run
 from ostcli.training.schedule import Schedule
 from ostcli.training.threads import governor_for
 from ostcli.training.trainer import Trainer
@@ -81,6 +82,10 @@ class Watch:
         self.check()
         self.take_threads()
         before, began = halfway.go_on(trainer), time.monotonic()
+        if trainer.num_roll_backs > MOST_ROLL_BACKS:  # For an earlier table it went so far.
+            raise TrainingFailedError(
+                f"training of {name!r} failed before", hint="try another --seed"
+            )
 
         def save(seconds: float) -> None:
             if trainer.step != steps:
@@ -116,31 +121,28 @@ class Watch:
         self.take_threads()
         began = last = time.monotonic()
         governor = governor_for(device)
-        first: int | None = None
 
         def on_step(step: int, num_steps: int) -> None:
-            nonlocal first, last
+            nonlocal last
             self.check()
             now = time.monotonic()
             if governor is not None:
                 governor.step_took(now - last)
-            first = step - 1 if first is None else first
-            last, done = now, step - first
-            seconds = (now - began) / done
-            if done == min(MEASURED, num_steps - first):
+            last, seconds = now, (now - began) / step
+            if step == min(MEASURED, num_steps):
                 self.on_event(
                     TrainingPlanned(
                         name=name,
                         device=describe_device(device),
                         precision=precision,
                         num_threads=torch.get_num_threads(),
-                        first_step=first,
+                        first_step=0,
                         num_steps=num_steps,
                         seconds_per_step=seconds,
-                        seconds=seconds * (num_steps - first),
+                        seconds=seconds * num_steps,
                     )
                 )
-            if done >= MEASURED or step == num_steps:
+            if step >= MEASURED or step == num_steps:
                 self.on_event(
                     StepDone(
                         step=step,
