@@ -12,12 +12,6 @@ import pytest
 import ostcli
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors")
-PROMISE = 0.2
-"""Seconds that `ost --help` may take."""
-SLACK = 2.0
-"""Times as long on the slow and busy machines that run tests."""
-TRIES = 25
-"""A shared machine runs at half its speed for stretches; what is slow by itself fails every try."""
 SMALLEST = """
 import typer
 app = typer.Typer(rich_markup_mode="markdown")
@@ -26,8 +20,10 @@ def command(option: int = 1): "Help."
 app()
 """
 """The least that a command line of typer and rich does for its help."""
-MOST_TIMES_THE_SMALLEST = 1.5
-"""How long `ost --help` may take besides (measured: 1.2): what is ours of it, on any machine."""
+OF_PYTHON = """
+import asyncio, http.server, logging.config, multiprocessing.pool, unittest.mock, xml.dom.minidom
+"""
+"""Parts of Python itself, whose files take a good half of the time that the help does."""
 FORBIDDEN = f"""
 import runpy, sys
 from contextlib import suppress
@@ -95,17 +91,19 @@ def seconds_of(*arguments):
     return time.perf_counter() - start
 
 
-def test_the_help_is_there_at_once():
-    tries = (seconds_of("-m", "ostcli", "--help") for _ in range(TRIES))
-    assert any(seconds < PROMISE * SLACK for seconds in tries)
-
-
-def test_the_help_costs_little_more_than_its_libraries():
+@pytest.mark.parametrize(
+    ("program", "most"),
+    [
+        pytest.param(SMALLEST, 1.5, id="the least of typer and rich"),  # Measured: 1.2.
+        pytest.param(OF_PYTHON, 2.3, id="parts of Python"),  # Measured: 1.7 to 1.85, also busy.
+    ],
+)
+def test_the_help_is_there_at_once(program, most):
+    """Beside another program in turn, for machines differ; `ost bench --only start-up` has the seconds."""
     ratios = [
-        seconds_of("-m", "ostcli", "--help") / seconds_of("-c", SMALLEST, "--help")
-        for _ in range(9)
+        seconds_of("-m", "ostcli", "--help") / seconds_of("-c", program, "--help") for _ in range(9)
     ]
-    assert statistics.median(ratios) < MOST_TIMES_THE_SMALLEST
+    assert statistics.median(ratios) < most
 
 
 @pytest.mark.parametrize(("name", "default"), [("GOMP_SPINCOUNT", "10000"), ("KMP_BLOCKTIME", "1")])

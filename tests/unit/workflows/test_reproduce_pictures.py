@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import squeezenet1_0
 
-from ostcli.config import Precision
+from ostcli.config import Direction, Precision
 from ostcli.errors import InputError, TrainingFailedError
 from ostcli.events import Collected, Note, StepDone, TrainingPlanned
 from ostcli.paper.pictures import settings
@@ -19,6 +19,7 @@ from ostcli.training.trainer import Trainer
 from ostcli.workflows.reproduce import reproduce
 from ostcli.workflows.reproduce.picture_methods import PictureMethod
 from ostcli.workflows.reproduce.request import Request
+from ostcli.workflows.translator import path_to
 
 kept = sys.modules["ostcli.workflows.reproduce.kept"]
 
@@ -174,6 +175,13 @@ def test_a_training_that_failed_for_good_is_not_gone_on_with(request_, monkeypat
     assert not told.of(StepDone)
 
 
+def _pictures_in(out):
+    """The bytes of the pictures of the one row that has all of A."""
+    found = {path.name: path.read_bytes() for path in out.glob("rows/*/*all*/*.png")}
+    assert len(found) == NUM_SOURCES
+    return found
+
+
 def _halfway(request):
     """The states of trainings that are not done, wherever they are kept."""
     return [
@@ -195,6 +203,44 @@ def test_what_has_all_of_a_takes_no_phase_one_and_is_trained_once_for_any_source
     [row] = [row for row in table.draft.values["rows"] if row["name"] == plan.name]
     assert len(row["of_pictures"]) == NUM_SOURCES
     assert row["cost"]["seconds_each"] > 0
+
+
+@pytest.mark.parametrize("row", ["UNIT, all of A", "CycleGAN, all of A"])
+def test_what_has_all_of_a_is_trained_once_for_both_ways(request_, tmp_path, row):
+    request, told = replace(request_, only=(row,), tasks=("maps-to-images",)), Collected()
+    made(request, on_event=told)
+    assert [plan.name for plan in told.of(TrainingPlanned)] == [row]
+    back = _pictures_in(request.out)
+
+    again = Collected()
+    made(replace(request, tasks=("images-to-maps",), out=tmp_path / "forth"), on_event=again)
+    assert not again.of(TrainingPlanned)
+
+    # The same, whichever way is asked for first.
+    shutil.rmtree(kept.store_root() / "reproduce")
+    made(replace(request, tasks=("images-to-maps",), out=tmp_path / "first"))
+    assert _pictures_in(tmp_path / "first") == _pictures_in(tmp_path / "forth")
+    told = Collected()
+    made(replace(request, out=tmp_path / "second"), on_event=told)
+    assert not told.of(TrainingPlanned)
+    assert _pictures_in(tmp_path / "second") == back
+
+
+@pytest.mark.parametrize(
+    ("task", "to"), [("images-to-maps", Direction.B), ("maps-to-images", Direction.A)]
+)
+def test_of_a_training_for_both_ways_the_tasks_own_is_taken(request_, monkeypatch, task, to):
+    found = []
+
+    def look(networks, way):
+        found.append(way)
+        return path_to(networks, way)
+
+    methods = sys.modules["ostcli.workflows.reproduce.picture_methods"]
+    monkeypatch.setattr(methods, "path_to", look)
+    made(replace(request_, only=("UNIT, all of A", "OST"), tasks=(task,)))
+
+    assert found == [*[Direction.B] * NUM_SOURCES, to], "OST's way is always from A to B"
 
 
 @pytest.mark.parametrize(("how_many", "number"), [(ONE, 1), (FEW, 4), (ALL, 3)])

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ostcli.config import Birth, Distance, OptimConfig
+from ostcli.config import Birth, Direction, Distance, OptimConfig
 from ostcli.method.losses import (
     adversarial_loss,
     discriminator_loss,
     flat_error,
     reconstruction_loss,
 )
-from ostcli.method.networks import Architecture, Networks
+from ostcli.method.networks import Architecture, NetworkPath, Networks
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, GENERATOR, StepRecord, Table, parameters_of
 
@@ -71,6 +71,11 @@ class CycleGanNetworks(nn.Module):
     def translate_ab(self, pictures: Tensor) -> Tensor:
         """G_AB: (N, C, H, W) to as many pictures of B."""
         return _translate(self.forth, pictures)
+
+    def translating(self, to: Direction) -> tuple[Networks, NetworkPath]:
+        """Return the networks of a way, and the path through them, by the domain it leads to."""
+        networks = self.forth if to is Direction.B else self.back
+        return networks, networks.translate_ab
 
 
 @dataclass(frozen=True, kw_only=True)

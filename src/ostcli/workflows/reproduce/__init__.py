@@ -276,8 +276,8 @@ def _of_pictures(
         task.dataset.folder(request.data), watch.on_event, hint=task.dataset.hint
     )
     lab = PictureLab(
-        task,
-        domains.swapped if task.swapped else domains,
+        task=task,
+        given=domains,
         runs=request.runs,
         preset=request.preset,
         seed=request.seed,

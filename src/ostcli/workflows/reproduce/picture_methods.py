@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from ostcli.config import AdaptConfig
+from ostcli.config import AdaptConfig, Direction
 from ostcli.method.architecture import PictureLayers
 from ostcli.method.networks import NetworkPath, Networks
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
@@ -20,7 +20,7 @@ from ostcli.training.phases import Phase, PhaseTwo
 from ostcli.workflows.reproduce.book import Row, Values
 from ostcli.workflows.reproduce.kept import SECONDS, Halfway, kept
 from ostcli.workflows.reproduce.pictures import PictureLab, flop_of_step
-from ostcli.workflows.translator import Translator
+from ostcli.workflows.translator import Translator, path_to
 
 N = TypeVar("N", bound=nn.Module)
 B = TypeVar("B", UnitNetworks, CycleGanNetworks)
@@ -54,14 +54,20 @@ class PictureMethod(Generic[N]):
     begin: Callable[[PictureLab], N]
     """Makes the networks that it begins from."""
     phase: Callable[[PictureLab], Phase[N]]
-    translating: Callable[[N], tuple[Networks, NetworkPath]]
-    """Networks, and the path through them that is T_AB."""
+    translating: Callable[[N, Direction], tuple[Networks, NetworkPath]]
+    """Networks, and the path through them that is T_AB, or T_BA."""
 
     @property
     def settings(self) -> Values:
         """All that its results depend on besides the task, as JSON values."""
         number = {ONE: 1, FEW: NUM_FEW}.get(self.how_many)
-        return {**self.of_kind, "pictures_of_a": number}
+        way = {"both_ways": True} if self.is_both_ways else {}
+        return {**self.of_kind, "pictures_of_a": number, **way}
+
+    @property
+    def is_both_ways(self) -> bool:
+        """Whether one training is for all sources and for the task with A and B swapped, too."""
+        return self.how_many == ALL
 
     def translate(self, lab: PictureLab, row: Row) -> Values:
         """Put T_AB of the sources into a row, past those that are there, and return what it cost.
@@ -70,14 +76,16 @@ class PictureMethod(Generic[N]):
             StoppedError: a stop was asked for; what is done is kept.
             TrainingFailedError: a training went wrong again and again.
         """
-        seconds = self._once(lab, row) if self.how_many == ALL else self._for_each(lab, row)
-        config, views = self._config(lab), self._views(lab, 0)
+        both = self.is_both_ways
+        seconds = self._once(lab, row) if both else self._for_each(lab, row)
+        trained = lab.both_ways if both else lab
+        config, views = self._config(trained), self._views(trained, 0)
         assert config.steps is not None
-        each = flop_of_step(self.begin(lab), self.phase(lab), config, views)
-        before = 0.0 if self.how_many == ALL else lab.flop_of_phase_one
+        each = flop_of_step(self.begin(trained), self.phase(trained), config, views)
+        before = 0.0 if both else lab.flop_of_phase_one
         return {
             "steps": config.steps,
-            "trainings": 1 if self.how_many == ALL else len(lab.sources),
+            "trainings": 1 if both else len(lab.sources),
             "giga_flop_per_step": each / 1e9,
             "tera_flop_in_all": (before + config.steps * each) / 1e12,
             "seconds_each": fmean(seconds) if seconds else None,
@@ -101,19 +109,19 @@ class PictureMethod(Generic[N]):
         return seconds
 
     def _once(self, lab: PictureLab, row: Row) -> list[float]:
-        """Train for all sources, whatever these are, and translate them; return the seconds."""
-        every = range(len(lab.sources))
+        """Train for all sources of both ways, and translate a lab's; return the seconds."""
+        every, trained = range(len(lab.sources)), lab.both_ways
         timed = kept(
-            f"{self.name}, {lab.task.title}",
+            f"{self.name}, {lab.task.dataset.name} both ways",
             {
                 **self.settings,
-                "data": lab.settings["data"][:2],
-                "weight_identity": lab.task.weight_identity,
-                "config": self._config(lab).to_json(),
-                "network": lab.one.to_json()["network"],
+                "data": trained.settings["data"][:2],
+                "weight_identity": trained.task.weight_identity,
+                "config": self._config(trained).to_json(),
+                "network": trained.one.to_json()["network"],
             },
-            build=lambda: Timed(self.begin(lab)),
-            train=lambda halfway: self._trained(lab, 0, halfway),
+            build=lambda: Timed(self.begin(trained)),
+            train=lambda halfway: self._trained(trained, 0, halfway),
             on_event=lab.watch.on_event,
         )
         self._translate(lab, row, timed.networks.to(lab.watch.device), every)
@@ -128,15 +136,17 @@ class PictureMethod(Generic[N]):
         return Timed(trainer.networks_for_use(), took)
 
     def _translate(self, lab: PictureLab, row: Row, trained: N, which: Iterable[int]) -> None:
-        """Put T_AB of some sources into a row."""
-        networks, path = self.translating(trained)
+        """Put the translations of some sources into a row."""
+        is_back = self.is_both_ways and lab.task.swapped
+        to = Direction.A if is_back else Direction.B
+        networks, path = self.translating(trained, to)
         translator = Translator(networks, path, lab.two.view)
         for index in which:
             row.keep_picture(index, translator.translate(lab.sources[index]))
 
     def _config(self, lab: PictureLab) -> AdaptConfig:
         """Return phase II's settings; of all of A as long as phase I and phase II together."""
-        if self.how_many != ALL:
+        if not self.is_both_ways:
             return lab.two
         assert lab.one.steps is not None
         assert lab.two.steps is not None
@@ -164,7 +174,7 @@ def one_shot() -> PictureMethod[Networks]:
         of_kind={"method": "OST"},
         begin=begin,
         phase=lambda lab: PhaseTwo.begin(lab.two),
-        translating=lambda networks: (networks, networks.translate_ab),
+        translating=lambda networks, to: (networks, path_to(networks, to)),
     )
 
 
@@ -177,7 +187,7 @@ def unit(how_many: str) -> PictureMethod[UnitNetworks]:
         of_kind={"method": "UNIT", **asdict(weights)},
         begin=_beginning(UnitNetworks, how_many),
         phase=lambda lab: Unit.begin(weights, lab.two.optim),
-        translating=lambda both: (both.networks, both.networks.translate_ab),
+        translating=lambda both, to: (both.networks, path_to(both.networks, to)),
     )
 
 
@@ -191,7 +201,7 @@ def cyclegan(how_many: str) -> PictureMethod[CycleGanNetworks]:
         phase=lambda lab: CycleGan.begin(
             CycleGanWeights(weight_identity=lab.task.weight_identity), lab.two.optim
         ),
-        translating=lambda both: (both.forth, both.forth.translate_ab),
+        translating=CycleGanNetworks.translating,
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -40,52 +40,75 @@ MOST_SOURCES = 10
 N = TypeVar("N", bound=nn.Module)
 
 
+@dataclass(frozen=True, kw_only=True)
 class PictureLab:
-    """A task with all that its experiments need, made when it is asked for.
+    """A task with all that its experiments need, made when it is asked for."""
 
-    Args:
-        task: which.
-        domains: in the task's order; all are reduced to the size at which the networks see them.
-        runs: pictures of A that every method translates, up to `MOST_SOURCES`.
-        preset: PAPER for the authors' network and lengths, FAST for what two cores can do.
-        seed: of all chance.
-        budget: by what steps are multiplied.
-        precision: of every training.
-        watch: told of each training.
-    """
+    task: PictureTask
+    given: PictureDomains
+    """As the set has them: the task says whether they change places."""
+    runs: int
+    """Pictures of A that every method translates, up to `MOST_SOURCES`."""
+    preset: Preset
+    """PAPER for the authors' network and lengths, FAST for what two cores can do."""
+    seed: int
+    """Of all chance."""
+    budget: float
+    """By what steps are multiplied."""
+    precision: Precision
+    """Of every training."""
+    watch: Watch
+    """Told of each training."""
 
-    def __init__(
-        self,
-        task: PictureTask,
-        domains: PictureDomains,
-        *,
-        runs: int,
-        preset: Preset,
-        seed: int,
-        budget: float,
-        precision: Precision,
-        watch: Watch,
-    ) -> None:
-        self.task, self.watch = task, watch
-        self.num_sources = min(runs, MOST_SOURCES)
-        num_pictures = len(domains.train_b)
-        one = phase_one_config(task, preset, num_pictures=num_pictures, seed=seed, budget=budget)
-        two = adapt_preset(one, num_pictures=num_pictures)
-        steps = STEPS_TWO if preset is Preset.FAST else two.steps
+    @cached_property
+    def both_ways(self) -> "PictureLab":
+        """The lab of the task's set as it is given: a training of all of A and B is one for both
+        ways, as UNIT's and CycleGAN's losses are.
+        """
+        return replace(self, task=replace(self.task, swapped=False))
+
+    @cached_property
+    def one(self) -> PretrainConfig:
+        """Phase I's settings."""
+        config = phase_one_config(
+            self.task,
+            self.preset,
+            num_pictures=len(self._in_order.train_b),
+            seed=self.seed,
+            budget=self.budget,
+        )
+        return replace(config, precision=self.precision)
+
+    @cached_property
+    def two(self) -> AdaptConfig:
+        """Phase II's settings."""
+        config = adapt_preset(self.one, num_pictures=len(self._in_order.train_b))
+        steps = STEPS_TWO if self.preset is Preset.FAST else config.steps
         assert steps is not None
-        self.one = replace(one, precision=precision)
-        self.domains = domains.seen_by(self.one.view)
-        self.two = replace(two, precision=precision, seed=seed, steps=max(1, round(budget * steps)))
+        steps = max(1, round(self.budget * steps))
+        return replace(config, precision=self.precision, seed=self.seed, steps=steps)
+
+    @cached_property
+    def domains(self) -> PictureDomains:
+        """In the task's order, reduced to the size at which the networks see them."""
+        return self._in_order.seen_by(self.one.view)
+
+    @property
+    def _in_order(self) -> PictureDomains:
+        return self.given.swapped if self.task.swapped else self.given
 
     @cached_property
     def sources(self) -> Sequence[Image.Image]:
         """The pictures of A that every method translates."""
-        return spread(self.domains.test_a, self.num_sources)
+        return self._measured(self.domains.test_a)
 
     @cached_property
     def truths(self) -> Sequence[Image.Image] | None:
         """Their true partners, where there are such."""
-        return spread(self.domains.test_b, self.num_sources) if self.domains.are_pairs else None
+        return self._measured(self.domains.test_b) if self.domains.are_pairs else None
+
+    def _measured(self, part: Pictures) -> Sequence[Image.Image]:
+        return spread(part, min(self.runs, MOST_SOURCES))
 
     @cached_property
     def folder(self) -> Sequence[Image.Image]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ostcli.config import OptimConfig
+from ostcli.config import Direction, OptimConfig
 from ostcli.method.architecture import PictureLayers
 from ostcli.method.losses import adversarial_loss, discriminator_loss
 from ostcli.method.networks import Architecture, Networks
@@ -110,6 +110,15 @@ def test_cyclegans_losses_are_those_of_its_paper():
     }
     for name, loss in expected.items():
         torch.testing.assert_close(losses[name], loss, rtol=1e-3, atol=1e-5)
+
+
+def test_cyclegan_translates_both_ways():
+    networks, _ = cyclegan(SMALL)
+    x = batch_of(32)["a"]
+    for to, one in ((Direction.B, networks.forth), (Direction.A, networks.back)):
+        of_way, path = networks.translating(to)
+        assert of_way is one
+        torch.testing.assert_close(path(x), one.decode_b(one.encode_a(x).mode))
 
 
 def test_identity_is_asked_for_only_where_it_has_a_weight():
