@@ -99,7 +99,7 @@ def seconds_of(*arguments):
     ],
 )
 def test_the_help_is_there_at_once(program, most):
-    """Beside another program in turn, for machines differ; `ost bench --only start-up` has the seconds."""
+    """Beside another program in turn; `ost bench --only start-up` has the seconds."""
     ratios = [
         seconds_of("-m", "ostcli", "--help") / seconds_of("-c", program, "--help") for _ in range(9)
     ]
