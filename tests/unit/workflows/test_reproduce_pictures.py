@@ -1,5 +1,6 @@
 """Tables 2 and 3: every method on the same pictures, measured by one definition."""
 
+import json
 import shutil
 import sys
 from dataclasses import replace
@@ -58,8 +59,8 @@ def request_(pairs, tmp_path):
     )
 
 
-def made(request, **options):
-    return reproduce(["table3"], request, precision=Precision.FP32, threads=1, **options)
+def made(request, *, of="table3", **options):
+    return reproduce([of], request, precision=Precision.FP32, threads=1, **options)
 
 
 def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_):
@@ -87,6 +88,16 @@ def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_)
     assert svg.suffix == ".svg"
     with Image.open(sheet) as image:
         assert image.mode == "RGB"
+
+
+def test_a_row_says_what_its_training_had(request_):
+    """Paintings' identity loss, too, which is the task's and not the method's."""
+    maps, paintings = (request_.data / name for name in ("maps", "monet2photo"))
+    maps.rename(paintings)
+    made(replace(request_, tasks=("monet-to-photo",), only=("CycleGAN, 1",)), of="table2")
+    [row] = request_.out.glob("rows/*/*CycleGAN*/row.json")
+
+    assert json.loads(row.read_text())["settings"]["weight_identity"] == 5
 
 
 def test_fewer_runs_are_fewer_sources(request_):

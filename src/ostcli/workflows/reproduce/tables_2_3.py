@@ -104,7 +104,7 @@ def _rows(lab: PictureLab, book: Book, request: Request) -> _Rows:
     unadapted = _unadapted(lab, book, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
     made, costs, failed = {UNADAPTED: unadapted} if unadapted else {}, {}, set()
     for method in METHODS:
-        row = book.row(method.name, {**lab.settings, **method.settings})
+        row = book.row(method.name, {**method.settings, **lab.settings})
         pictures = row.pictures(len(lab.sources))
         if (row.figures is None or pictures is None) and method.name in chosen:
             pictures = _make(row, method, lab)
