@@ -11,14 +11,16 @@ from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models import squeezenet1_0
 
-from ostcli.config import Direction, Precision
+from ostcli.config import Direction, Precision, Preset
 from ostcli.errors import InputError, TrainingFailedError
 from ostcli.events import Collected, Note, StepDone, TrainingPlanned
 from ostcli.paper.pictures import settings
+from ostcli.paper.pictures.data import PictureDomains
 from ostcli.paper.pictures.settings import ALL, FEW, ONE
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.reproduce import reproduce
-from ostcli.workflows.reproduce.picture_methods import PictureMethod
+from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, unit
+from ostcli.workflows.reproduce.pictures import PictureLab
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.translator import path_to
 
@@ -252,6 +254,36 @@ def test_of_a_training_for_both_ways_the_tasks_own_is_taken(request_, monkeypatc
     made(replace(request_, only=("UNIT, all of A", "OST"), tasks=(task,)))
 
     assert found == [*[Direction.B] * NUM_SOURCES, to], "OST's way is always from A to B"
+
+
+@pytest.mark.parametrize("all_of_a", [unit(ALL), cyclegan(ALL)], ids=["UNIT", "CycleGAN"])
+def test_both_ways_are_as_long_as_the_first_one(pictures, all_of_a):
+    """The authors' lengths go by the number of pictures of B, and the ways have other ones."""
+    drawn = pictures(5, 64, 64)
+    given = PictureDomains(
+        train_a=drawn[:3], train_b=drawn[3:], test_a=drawn, test_b=drawn, are_pairs=False
+    )
+    forth, back = (
+        PictureLab(
+            task=task,
+            given=given,
+            runs=1,
+            preset=Preset.PAPER,
+            seed=0,
+            budget=1.0,
+            precision=Precision.FP32,
+            watch=None,
+        )
+        for task in settings.TABLE_2[:2]
+    )
+
+    assert back.one.steps > forth.one.steps
+    assert back.both_ways.one == forth.one
+    assert back.both_ways.two == forth.two
+    assert back.both_ways.digests == forth.digests == back.digests[::-1]
+    for lab in (forth, back):
+        steps = all_of_a.trained_for(lab)[1].steps
+        assert steps == forth.one.steps + forth.two.steps
 
 
 @pytest.mark.parametrize(("how_many", "number"), [(ONE, 1), (FEW, 4), (ALL, 3)])

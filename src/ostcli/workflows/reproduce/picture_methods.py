@@ -55,7 +55,7 @@ class PictureMethod(Generic[N]):
     """Makes the networks that it begins from."""
     phase: Callable[[PictureLab], Phase[N]]
     translating: Callable[[N, Direction], tuple[Networks, NetworkPath]]
-    """Networks, and the path through them that is T_AB, or T_BA."""
+    """Networks, and the path through them that leads to a domain: T_AB to B, T_BA to A."""
 
     @property
     def settings(self) -> Values:
@@ -70,7 +70,7 @@ class PictureMethod(Generic[N]):
         return self.how_many == ALL
 
     def translate(self, lab: PictureLab, row: Row) -> Values:
-        """Put T_AB of the sources into a row, past those that are there, and return what it cost.
+        """Put the sources' translations into a row, past those there, and return what it cost.
 
         Raises:
             StoppedError: a stop was asked for; what is done is kept.
@@ -78,8 +78,8 @@ class PictureMethod(Generic[N]):
         """
         both = self.is_both_ways
         seconds = self._once(lab, row) if both else self._for_each(lab, row)
-        trained = lab.both_ways if both else lab
-        config, views = self._config(trained), self._views(trained, 0)
+        trained, config = self.trained_for(lab)
+        views = self._views(trained, 0)
         assert config.steps is not None
         each = flop_of_step(self.begin(trained), self.phase(trained), config, views)
         before = 0.0 if both else lab.flop_of_phase_one
@@ -90,6 +90,18 @@ class PictureMethod(Generic[N]):
             "tera_flop_in_all": (before + config.steps * each) / 1e12,
             "seconds_each": fmean(seconds) if seconds else None,
         }
+
+    def trained_for(self, lab: PictureLab) -> tuple[PictureLab, AdaptConfig]:
+        """Return the lab whose networks are trained for a lab's sources, and the settings of that.
+
+        Where one training is for both ways, it is as long as phase I and phase II together.
+        """
+        if not self.is_both_ways:
+            return lab, lab.two
+        trained = lab.both_ways
+        assert trained.one.steps is not None
+        assert trained.two.steps is not None
+        return trained, replace(trained.two, steps=trained.one.steps + trained.two.steps)
 
     def _for_each(self, lab: PictureLab, row: Row) -> list[float]:
         """Train for each source, and translate it; return the seconds of the trainings."""
@@ -110,14 +122,14 @@ class PictureMethod(Generic[N]):
 
     def _once(self, lab: PictureLab, row: Row) -> list[float]:
         """Train for all sources of both ways, and translate a lab's; return the seconds."""
-        every, trained = range(len(lab.sources)), lab.both_ways
+        every, (trained, config) = range(len(lab.sources)), self.trained_for(lab)
         timed = kept(
             f"{self.name}, {lab.task.dataset.name} both ways",
             {
                 **self.settings,
-                "data": trained.settings["data"][:2],
+                "data": trained.digests,
                 "weight_identity": trained.task.weight_identity,
-                "config": self._config(trained).to_json(),
+                "config": config.to_json(),
                 "network": trained.one.to_json()["network"],
             },
             build=lambda: Timed(self.begin(trained)),
@@ -129,7 +141,8 @@ class PictureMethod(Generic[N]):
 
     def _trained(self, lab: PictureLab, index: int, halfway: Halfway) -> "Timed[N]":
         """Return the networks of the training for a source, with the seconds that it took."""
-        config, views = self._config(lab), self._views(lab, index)
+        _, config = self.trained_for(lab)
+        views = self._views(lab, index)
         trainer, took = lab.train(
             self.name, self.begin(lab), self.phase(lab), config, views, halfway
         )
@@ -143,14 +156,6 @@ class PictureMethod(Generic[N]):
         translator = Translator(networks, path, lab.two.view)
         for index in which:
             row.keep_picture(index, translator.translate(lab.sources[index]))
-
-    def _config(self, lab: PictureLab) -> AdaptConfig:
-        """Return phase II's settings; of all of A as long as phase I and phase II together."""
-        if not self.is_both_ways:
-            return lab.two
-        assert lab.one.steps is not None
-        assert lab.two.steps is not None
-        return replace(lab.two, steps=lab.one.steps + lab.two.steps)
 
     def _views(self, lab: PictureLab, index: int) -> Mapping[str, Views]:
         """Return the views of the training for a source."""

@@ -62,10 +62,8 @@ class PictureLab:
 
     @cached_property
     def both_ways(self) -> "PictureLab":
-        """The lab of the task's set as it is given: a training of all of A and B is one for both
-        ways, as UNIT's and CycleGAN's losses are.
-        """
-        return replace(self, task=replace(self.task, swapped=False))
+        """The lab of the set as it is given: of what is trained once for both ways."""
+        return replace(self, task=replace(self.task, swapped=False)) if self.task.swapped else self
 
     @cached_property
     def one(self) -> PretrainConfig:
@@ -137,15 +135,18 @@ class PictureLab:
     @cached_property
     def settings(self) -> Mapping[str, Any]:
         """All that every row depends on, as JSON values."""
-        domains = self.domains
-        parts = (domains.train_a, domains.train_b, self.sources)
         return {
             "task": self.task.key,
-            "data": [_digest_of(part) for part in parts],
+            "data": [*self.digests, _digest_of(self.sources)],
             "weight_identity": self.task.weight_identity,
             "one": self.one.to_json(),
             "two": self.two.to_json(),
         }
+
+    @cached_property
+    def digests(self) -> Sequence[str]:
+        """What tells the pictures of A and of B to train on from other ones."""
+        return [_digest_of(part) for part in (self.domains.train_a, self.domains.train_b)]
 
     @cached_property
     def pretrained(self) -> Networks:
@@ -160,7 +161,7 @@ class PictureLab:
 
         return kept(
             name,
-            {"data": self.settings["data"][1], **config.to_json()},
+            {"data": self.digests[1], **config.to_json()},
             build=lambda: build_networks(config.network, seed=config.seed),
             train=train,
             on_event=self.watch.on_event,
