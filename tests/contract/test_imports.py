@@ -12,6 +12,12 @@ import pytest
 import ostcli
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors")
+PROMISE = 0.2
+"""Seconds that `ost --help` may take."""
+SLACK = 2.0
+"""Times as long on the slow and busy machines that run tests."""
+TRIES = 25
+"""A shared machine runs at half its speed for stretches; what is slow by itself fails every try."""
 SMALLEST = """
 import typer
 app = typer.Typer(rich_markup_mode="markdown")
@@ -20,10 +26,14 @@ def command(option: int = 1): "Help."
 app()
 """
 """The least that a command line of typer and rich does for its help."""
+MOST_TIMES_THE_SMALLEST = 1.5
+"""How long `ost --help` may take besides (measured: 1.2): what is ours of it, on any machine."""
 OF_PYTHON = """
 import asyncio, http.server, logging.config, multiprocessing.pool, unittest.mock, xml.dom.minidom
 """
 """Parts of Python itself, whose files take a good half of the time that the help does."""
+MOST_TIMES_PYTHON = 2.3
+"""How long it may take besides (measured: 1.7 to 1.85, also on a busy machine)."""
 FORBIDDEN = f"""
 import runpy, sys
 from contextlib import suppress
@@ -91,15 +101,22 @@ def seconds_of(*arguments):
     return time.perf_counter() - start
 
 
+def test_the_help_is_there_at_once():
+    least = min(seconds_of("-c", SMALLEST, "--help") for _ in range(9))
+    if least * MOST_TIMES_THE_SMALLEST > PROMISE * SLACK:
+        pytest.skip(f"typer and rich alone take {least:.2f} s on this machine")
+    tries = (seconds_of("-m", "ostcli", "--help") for _ in range(TRIES))
+    assert any(seconds < PROMISE * SLACK for seconds in tries)
+
+
 @pytest.mark.parametrize(
     ("program", "most"),
     [
-        pytest.param(SMALLEST, 1.5, id="the least of typer and rich"),  # Measured: 1.2.
-        pytest.param(OF_PYTHON, 2.3, id="parts of Python"),  # Measured: 1.7 to 1.85, also busy.
+        pytest.param(SMALLEST, MOST_TIMES_THE_SMALLEST, id="the least of typer and rich"),
+        pytest.param(OF_PYTHON, MOST_TIMES_PYTHON, id="parts of Python"),
     ],
 )
-def test_the_help_is_there_at_once(program, most):
-    """Beside another program in turn; `ost bench --only start-up` has the seconds."""
+def test_the_help_costs_little_more_than_others(program, most):
     ratios = [
         seconds_of("-m", "ostcli", "--help") / seconds_of("-c", program, "--help") for _ in range(9)
     ]
