@@ -150,8 +150,14 @@ class Trainer(Generic[N]):
         """Go back to a state that `state` returned.
 
         Raises:
-            ValueError, KeyError, RuntimeError: the tensors are not such a state.
+            ValueError: the tensors are not such a state; some of them may have been taken.
         """
+        try:
+            self._take(tensors)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ValueError(f"not a state of this training: {error}") from error
+
+    def _take(self, tensors: Mapping[str, Tensor]) -> None:
         self.step = int(tensors["step"])
         self.num_roll_backs = int(tensors["num_roll_backs"])
         self.health.load_state(tensors["health"])

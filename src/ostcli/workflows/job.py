@@ -310,7 +310,7 @@ def load_trainer_state(
     """
     try:
         trainer.load_state(tensors)
-    except (KeyError, ValueError, RuntimeError) as error:
+    except ValueError as error:
         raise DamagedError(
             f"the training state of {name} does not fit its architecture",
             hint="start over with --fresh, or use another --name",

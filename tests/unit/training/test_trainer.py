@@ -171,19 +171,19 @@ def test_going_back_to_the_start_forgets_momentum_and_history(make_trainer, make
 
 
 @pytest.mark.parametrize(
-    ("change", "error"),
+    "change",
     [
-        (lambda state: state.pop("step"), KeyError),
-        (lambda state: state.pop("raw.encoder_b.1.weight"), RuntimeError),
-        (lambda state: state.update({"raw.encoder_b.1.weight": torch.zeros(1)}), RuntimeError),
-        (lambda state: state.update({"optimiser.folder.0.a.b": torch.zeros(1)}), ValueError),
+        lambda state: state.pop("step"),
+        lambda state: state.pop("raw.encoder_b.1.weight"),
+        lambda state: state.update({"raw.encoder_b.1.weight": torch.zeros(1)}),
+        lambda state: state.update({"optimiser.folder.0.a.b": torch.zeros(1)}),
     ],
 )
-def test_what_is_not_such_a_state_is_refused(change, error, make_trainer, make_batch):
+def test_what_is_not_such_a_state_is_refused(change, make_trainer, make_batch):
     state = take_steps(make_trainer(), make_batch, 1).state()
     change(state)
 
-    with pytest.raises(error):
+    with pytest.raises(ValueError, match="not a state of this training"):
         make_trainer().load_state(state)
 
 

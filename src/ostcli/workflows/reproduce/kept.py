@@ -52,7 +52,7 @@ class Halfway:
             state = decode_tensors(self.path.read_bytes(), path=self.path)
             trainer.load_state(state)
             return float(state[SECONDS])
-        except (DamagedError, KeyError, ValueError, RuntimeError):
+        except (DamagedError, KeyError, ValueError):
             trainer.load_state(before)  # It may have taken a part.
             return 0.0
 

@@ -1,10 +1,11 @@
 """The ways of translating pictures that Tables 2 and 3 compare, by training."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +44,18 @@ class Timed(nn.Module, Generic[N]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureMethod(Generic[N]):
+class Trainings:
+    """What a method's translations of all sources took."""
+
+    number: int
+    seconds: Sequence[float]
+    """Of those whose seconds are known."""
+    flop_before: float
+    """The operations of what they begin from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureMethod(ABC, Generic[N]):
     """A way of translating that trains networks: for each source, or once for all of them."""
 
     name: str
@@ -60,14 +72,15 @@ class PictureMethod(Generic[N]):
     @property
     def settings(self) -> Values:
         """All that its results depend on besides the task, as JSON values."""
-        number = {ONE: 1, FEW: NUM_FEW}.get(self.how_many)
-        way = {"both_ways": True} if self.is_both_ways else {}
-        return {**self.of_kind, "pictures_of_a": number, **way}
+        return {**self.of_kind, "pictures_of_a": {ONE: 1, FEW: NUM_FEW}.get(self.how_many)}
 
-    @property
-    def is_both_ways(self) -> bool:
-        """Whether one training is for all sources and for the task with A and B swapped, too."""
-        return self.how_many == ALL
+    @abstractmethod
+    def trained_for(self, lab: PictureLab) -> tuple[PictureLab, AdaptConfig]:
+        """Return the lab whose networks are trained for a lab's sources, and how they are."""
+
+    @abstractmethod
+    def _put_translations(self, lab: PictureLab, row: Row) -> Trainings:
+        """Train, and put the translations of the sources into the row that lacks them."""
 
     def translate(self, lab: PictureLab, row: Row) -> Values:
         """Put the sources' translations into a row, past those there, and return what it cost.
@@ -76,37 +89,46 @@ class PictureMethod(Generic[N]):
             StoppedError: a stop was asked for; what is done is kept.
             TrainingFailedError: a training went wrong again and again.
         """
-        both = self.is_both_ways
-        seconds = self._once(lab, row) if both else self._for_each(lab, row)
+        trainings = self._put_translations(lab, row)
         trained, config = self.trained_for(lab)
         views = self._views(trained, 0)
         assert config.steps is not None
         each = flop_of_step(self.begin(trained), self.phase(trained), config, views)
-        before = 0.0 if both else lab.flop_of_phase_one
         return {
             "steps": config.steps,
-            "trainings": 1 if both else len(lab.sources),
+            "trainings": trainings.number,
             "giga_flop_per_step": each / 1e9,
-            "tera_flop_in_all": (before + config.steps * each) / 1e12,
-            "seconds_each": fmean(seconds) if seconds else None,
+            "tera_flop_in_all": (trainings.flop_before + config.steps * each) / 1e12,
+            "seconds_each": fmean(trainings.seconds) if trainings.seconds else None,
         }
 
+    def _trained(self, lab: PictureLab, index: int, halfway: Halfway) -> Timed[N]:
+        """Return the networks of the training for a source, with the seconds that it took."""
+        _, config = self.trained_for(lab)
+        views = self._views(lab, index)
+        trainer, took = lab.train(
+            self.name, self.begin(lab), self.phase(lab), config, views, halfway
+        )
+        return Timed(trainer.networks_for_use(), took)
+
+    def _views(self, lab: PictureLab, index: int) -> Mapping[str, Views]:
+        """Return the views of the training for a source."""
+        return {
+            "a": lab.views(lab.own(index, self.how_many), 1),
+            "b": lab.views(lab.domains.train_b),
+        }
+
+
+class ForEachSource(PictureMethod[N]):
+    """One that is trained for each source by itself, from phase I's networks."""
+
     def trained_for(self, lab: PictureLab) -> tuple[PictureLab, AdaptConfig]:
-        """Return the lab whose networks are trained for a lab's sources, and the settings of that.
+        """Return the lab itself, and phase II's settings."""
+        return lab, lab.two
 
-        Where one training is for both ways, it is as long as phase I and phase II together.
-        """
-        if not self.is_both_ways:
-            return lab, lab.two
-        trained = lab.both_ways
-        assert trained.one.steps is not None
-        assert trained.two.steps is not None
-        return trained, replace(trained.two, steps=trained.one.steps + trained.two.steps)
-
-    def _for_each(self, lab: PictureLab, row: Row) -> list[float]:
-        """Train for each source, and translate it; return the seconds of the trainings."""
+    def _put_translations(self, lab: PictureLab, row: Row) -> Trainings:
         seconds = []
-        for index in range(len(lab.sources)):
+        for index, source in enumerate(lab.sources):
             name = f"{index + 1}-of-{len(lab.sources)}"
             if row.picture(index):
                 part = row.part(name)
@@ -114,15 +136,36 @@ class PictureMethod(Generic[N]):
                 continue
             halfway = row.halfway(name)
             timed = self._trained(lab, index, halfway)
-            self._translate(lab, row, timed.networks, [index])
+            networks, path = self.translating(timed.networks, Direction.B)
+            row.keep_picture(index, Translator(networks, path, lab.two.view).translate(source))
             seconds.append(float(timed.seconds))
             row.keep_part(name, {SECONDS: timed.seconds})
             halfway.remove()
-        return seconds
+        return Trainings(
+            number=len(lab.sources), seconds=seconds, flop_before=lab.flop_of_phase_one
+        )
 
-    def _once(self, lab: PictureLab, row: Row) -> list[float]:
-        """Train for all sources of both ways, and translate a lab's; return the seconds."""
-        every, (trained, config) = range(len(lab.sources)), self.trained_for(lab)
+
+class ForBothWays(PictureMethod[N]):
+    """One that has all of A: trained once for all sources of a set, of both of its ways.
+
+    From random weights, for as many steps as phase I and phase II have together.
+    """
+
+    @property
+    def settings(self) -> Values:
+        """All that its results depend on besides the task, as JSON values."""
+        return {**super().settings, "both_ways": True}
+
+    def trained_for(self, lab: PictureLab) -> tuple[PictureLab, AdaptConfig]:
+        """Return the lab of the set as it is given, and phase II's settings at their length."""
+        trained = lab.both_ways
+        assert trained.one.steps is not None
+        assert trained.two.steps is not None
+        return trained, replace(trained.two, steps=trained.one.steps + trained.two.steps)
+
+    def _put_translations(self, lab: PictureLab, row: Row) -> Trainings:
+        trained, config = self.trained_for(lab)
         timed = kept(
             f"{self.name}, {lab.task.dataset.name} both ways",
             {
@@ -136,33 +179,20 @@ class PictureMethod(Generic[N]):
             train=lambda halfway: self._trained(trained, 0, halfway),
             on_event=lab.watch.on_event,
         )
-        self._translate(lab, row, timed.networks.to(lab.watch.device), every)
-        return [float(timed.seconds)]
-
-    def _trained(self, lab: PictureLab, index: int, halfway: Halfway) -> "Timed[N]":
-        """Return the networks of the training for a source, with the seconds that it took."""
-        _, config = self.trained_for(lab)
-        views = self._views(lab, index)
-        trainer, took = lab.train(
-            self.name, self.begin(lab), self.phase(lab), config, views, halfway
-        )
-        return Timed(trainer.networks_for_use(), took)
-
-    def _translate(self, lab: PictureLab, row: Row, trained: N, which: Iterable[int]) -> None:
-        """Put the translations of some sources into a row."""
-        is_back = self.is_both_ways and lab.task.swapped
-        to = Direction.A if is_back else Direction.B
-        networks, path = self.translating(trained, to)
+        to = Direction.A if lab.task.swapped else Direction.B
+        networks, path = self.translating(timed.networks.to(lab.watch.device), to)
         translator = Translator(networks, path, lab.two.view)
-        for index in which:
-            row.keep_picture(index, translator.translate(lab.sources[index]))
+        for index, source in enumerate(lab.sources):
+            row.keep_picture(index, translator.translate(source))
+        return Trainings(number=1, seconds=[float(timed.seconds)], flop_before=0.0)
 
-    def _views(self, lab: PictureLab, index: int) -> Mapping[str, Views]:
-        """Return the views of the training for a source."""
-        return {
-            "a": lab.views(lab.own(index, self.how_many), 1),
-            "b": lab.views(lab.domains.train_b),
-        }
+
+KINDS: Mapping[str, type[PictureMethod[Any]]] = {
+    ONE: ForEachSource,
+    FEW: ForEachSource,
+    ALL: ForBothWays,
+}
+"""By how many pictures of A a method has."""
 
 
 def one_shot() -> PictureMethod[Networks]:
@@ -173,7 +203,7 @@ def one_shot() -> PictureMethod[Networks]:
         networks.add_domain_a(lab.two.birth, lab.chance())
         return networks
 
-    return PictureMethod(
+    return ForEachSource(
         name=f"OST, {ONE} of A",
         how_many=ONE,
         of_kind={"method": "OST"},
@@ -186,7 +216,7 @@ def one_shot() -> PictureMethod[Networks]:
 def unit(how_many: str) -> PictureMethod[UnitNetworks]:
     """Return UNIT: from phase I's networks, or where it has all of A from random weights."""
     weights = UnitWeights()
-    return PictureMethod(
+    return KINDS[how_many](
         name=f"UNIT, {how_many} of A",
         how_many=how_many,
         of_kind={"method": "UNIT", **asdict(weights)},
@@ -198,7 +228,7 @@ def unit(how_many: str) -> PictureMethod[UnitNetworks]:
 
 def cyclegan(how_many: str) -> PictureMethod[CycleGanNetworks]:
     """Return CycleGAN likewise."""
-    return PictureMethod(
+    return KINDS[how_many](
         name=f"CycleGAN, {how_many} of A",
         how_many=how_many,
         of_kind={"method": "CycleGAN", **asdict(CycleGanWeights())},

@@ -50,11 +50,11 @@ CAUTION = (
     "one of those that results are held against. One of A and a few: trained for each source, from "
     "phase I's networks; all of A: trained once for both ways, from random weights, for as many "
     "steps as phase I and phase II of the set as it is given (trainA to trainB) have together. "
-    "TFLOP in all are those of a training, and of "
-    "phase I where it begins from that. UNIT's latents are deterministic, as all others "
-    "here. ± is the reach of the 95 % interval over the pictures of a row, of style "
-    "and KID by the jackknife, as if they had nothing in common; but phase I was trained once, "
-    "what has all of A too, and the trainings for single sources see the same views of B."
+    "TFLOP in all are those of a training, and of phase I where it begins from that. UNIT's "
+    "latents are deterministic, as all others here. ± is the reach of the 95 % interval over the "
+    "pictures of a row, of style and KID by the jackknife, as if they had nothing in common; but "
+    "phase I was trained once, what has all of A too, and the trainings for single sources see the "
+    "same views of B."
 )
 
 
