@@ -1,6 +1,6 @@
 """What a translation must beat: results that no network is needed for."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -22,17 +22,8 @@ class Controls:
         self._means: dict[tuple[int, int], Image.Image] = {}
 
     def results(self, source: Image.Image) -> dict[str, Image.Image]:
-        """Return each control's result by its name, at the source's size. RGB.
-
-        Grey is there because a muted picture passes for winter with a classifier (decision 0013).
-        """
-        return {
-            "identity": source,
-            "grey": ImageOps.grayscale(source).convert("RGB"),
-            "colour_match": self.colour_match(source),
-            "mean_of_folder": self.mean_of_folder(source.size),
-            "nearest_in_folder": self.nearest_in_folder(source),
-        }
+        """Return each control's result by its name, at the source's size. RGB."""
+        return {name: control(self, source) for name, control in CONTROLS.items()}
 
     def colour_match(self, source: Image.Image) -> Image.Image:
         """Give a picture the folder's mean and standard deviation in each channel."""
@@ -68,6 +59,17 @@ class Controls:
             number += len(pixels)
         mean = total / number
         return mean, np.sqrt(np.maximum(squares / number - mean * mean, 0))
+
+
+CONTROLS: Mapping[str, Callable[[Controls, Image.Image], Image.Image]] = {
+    "identity": lambda _, source: source,
+    # A muted picture passes for winter with a classifier (decision 0013).
+    "grey": lambda _, source: ImageOps.grayscale(source).convert("RGB"),
+    "colour_match": Controls.colour_match,
+    "mean_of_folder": lambda controls, source: controls.mean_of_folder(source.size),
+    "nearest_in_folder": Controls.nearest_in_folder,
+}
+"""By name."""
 
 
 def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -6,7 +6,6 @@ import json
 import shutil
 import sys
 from dataclasses import replace
-from functools import partialmethod
 from unittest.mock import Mock
 
 import pytest
@@ -59,6 +58,15 @@ def made(name, request, **options):
     return reproduce([name], request, precision=Precision.FP32, threads=1, **options)
 
 
+def train_one_run_at_a_time(monkeypatch):
+    table_1 = sys.modules["ostcli.workflows.reproduce.table_1"]
+    alone = [
+        replace(method, at_once=1) if isinstance(method, Trained) else method
+        for method in table_1.METHODS
+    ]
+    monkeypatch.setattr(table_1, "METHODS", alone)
+
+
 def after_one_run():
     """A stop that is asked for after the first of several runs of one step."""
     asked = itertools.count(1)
@@ -103,11 +111,11 @@ def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
 
 
 def test_the_other_direction_has_its_own_published_figures(request_):
-    [table] = made("table1", replace(request_, tasks=("mnist-to-svhn",), only=("nothing",))).tables
+    [table] = made("table1", replace(request_, tasks=("mnist-to-svhn",), only=("identity",))).tables
     rows = {row["name"]: row for row in table.draft.values["rows"]}
 
     assert rows[TABLE_1[0].name]["published"] == 0.07
-    assert not any(row["figures"] for row in rows.values())
+    assert [name for name, row in rows.items() if row["figures"]] == ["identity"]
 
 
 def test_rows_that_are_there_are_not_made_again(request_):
@@ -138,9 +146,14 @@ def test_other_settings_are_other_rows(request_):
 def test_rows_of_other_settings_stay(request_):
     [before] = made("table1", replace(request_, only=("identity",))).tables
     made("table1", replace(request_, runs=3, only=("identity",)))
-    [again] = made("table1", replace(request_, only=("nothing",))).tables
+    [again] = made("table1", replace(request_, only=("nearest in B",))).tables
+    was, now = (
+        {row["name"]: row["figures"] for row in table.draft.values["rows"]}
+        for table in (before, again)
+    )
 
-    assert again.draft.values["rows"] == before.draft.values["rows"]
+    assert now["identity"] == was["identity"]
+    assert now["nearest in B"]
 
 
 def test_a_whole_name_is_that_row_alone(request_):
@@ -243,7 +256,7 @@ def _strip(table, row="T_BB"):
 
 
 def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch):
-    monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
+    train_one_run_at_a_time(monkeypatch)
     [whole] = made("table1", replace(request_, runs=3, only=(FULL,))).tables
     strip_of_whole = _strip(whole, "full")
     shutil.rmtree(request_.out)
@@ -262,7 +275,7 @@ def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch)
 
 
 def test_a_damaged_part_is_made_again(request_, monkeypatch):
-    monkeypatch.setattr(Trained, "__init__", partialmethod(Trained.__init__, at_once=1))
+    train_one_run_at_a_time(monkeypatch)
     request = replace(request_, only=(FULL,))
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
     made("table1", request, should_stop=after_one_run())
@@ -333,7 +346,7 @@ def test_every_training_begins_with_all_threads(monkeypatch):
 
 def test_a_stop_is_heard_while_minimality_trains(request_):
     steps = itertools.count(1)
-    stopped = made("minimality", request_, should_stop=lambda: next(steps) == 5)
+    stopped = made("minimality", replace(request_, only=()), should_stop=lambda: next(steps) == 5)
 
     assert stopped.stopped
     assert not list(request_.out.rglob("row.json"))
@@ -507,10 +520,23 @@ def test_one_kind_of_runs_can_be_had_alone_and_joined_later(request_):
     assert known == ["selective", "non-selective"]
 
 
-def test_a_name_that_no_row_has_is_told(request_):
+def test_a_name_that_no_row_has_is_known_before_the_work(request_):
     told = Collected()
-    made("table1", replace(request_, only=("cyclgan",)), on_event=told)
-    assert any("has no row 'cyclgan'" in note.text for note in told.of(Note))
+    with pytest.raises(UsageError, match="no row 'cyclgan' in table1") as raised:
+        made("table1", replace(request_, only=("cyclgan",)), on_event=told)
+
+    assert "CycleGAN, from phase I" in raised.value.hint
+    assert not told.of(Note)
+    assert not request_.out.exists()
+
+
+def test_a_table_that_has_none_of_the_rows_is_not_made(request_):
+    request = replace(request_, only=("minimality",))
+    with pytest.raises(UsageError, match="no row 'minimality'"):
+        made("table1", request)
+    found = reproduce(["table1", "fig3", "minimality"], replace(request, runs=2))
+
+    assert [table.draft.name for table in found.tables] == ["minimality"]
 
 
 def test_a_folder_that_cannot_be_written_is_known_before_the_work(request_, tmp_path):
@@ -535,7 +561,7 @@ def test_unknown_names_are_errors_of_usage(request_):
         made("table9", request_)
     with pytest.raises(UsageError, match="no task there"):
         made("table1", replace(request_, tasks=("there",)))
-    with pytest.raises(UsageError, match="table1 have none of these tasks"):
+    with pytest.raises(UsageError, match="none of these tasks belongs to table1"):
         made("table1", replace(request_, tasks=("summer-to-winter",)))
     assert not request_.out.exists()
     with pytest.raises(UsageError, match="seed"):
@@ -543,7 +569,7 @@ def test_unknown_names_are_errors_of_usage(request_):
 
 
 def test_minimality_counts_every_seed(request_):
-    [table] = made("minimality", request_).tables
+    [table] = made("minimality", replace(request_, only=())).tables
 
     for counts in table.draft.values["matchings"].values():
         assert sum(counts.values()) == 100

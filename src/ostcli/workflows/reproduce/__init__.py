@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,12 +29,16 @@ from ostcli.training.precision import faster_precision
 from ostcli.training.threads import using_threads
 from ostcli.workflows.reproduce.book import Book, Table
 from ostcli.workflows.reproduce.digits import TASKS, DigitLab, DigitTask
+from ostcli.workflows.reproduce.fig_3 import ROWS as ROWS_OF_FIG_3
 from ostcli.workflows.reproduce.fig_3 import fig_3
 from ostcli.workflows.reproduce.minimality import minimality
+from ostcli.workflows.reproduce.overfitting import METHODS as METHODS_OF_OVERFITTING
 from ostcli.workflows.reproduce.overfitting import overfitting
 from ostcli.workflows.reproduce.pictures import PictureLab
-from ostcli.workflows.reproduce.request import Request
+from ostcli.workflows.reproduce.request import Request, rows_named
+from ostcli.workflows.reproduce.table_1 import METHODS as METHODS_OF_TABLE_1
 from ostcli.workflows.reproduce.table_1 import table_1
+from ostcli.workflows.reproduce.tables_2_3 import ROWS as ROWS_OF_PICTURES
 from ostcli.workflows.reproduce.tables_2_3 import picture_table
 from ostcli.workflows.reproduce.watch import StoppedError, Watch
 
@@ -45,6 +49,15 @@ OF_DIGITS: Mapping[str, Callable[[DigitLab, Book, Request], Table]] = {
 }
 OF_PICTURES: Mapping[str, Sequence[PictureTask]] = {"table2": TABLE_2, "table3": TABLE_3}
 EXPERIMENTS = (*OF_DIGITS, *OF_PICTURES, "minimality")
+ROWS: Mapping[str, Collection[str]] = {
+    "fig3": ROWS_OF_FIG_3,
+    "table1": [method.name for method in METHODS_OF_TABLE_1],
+    "overfitting": METHODS_OF_OVERFITTING,
+    "table2": ROWS_OF_PICTURES,
+    "table3": ROWS_OF_PICTURES,
+    "minimality": ["minimality"],
+}
+"""The names of the rows of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +103,8 @@ def reproduce(
         should_stop: asked between steps.
 
     Raises:
-        UsageError: there is no such experiment, task or device, or no scikit-learn for the weights.
+        UsageError: there is no such experiment, task, row or device, or no scikit-learn for the
+            weights.
         InputError: the weights are missing or broken; or no table could be made, for want of data,
             or as phase I went wrong.
         StoreError, ResourceError: a file cannot be written.
@@ -99,6 +113,7 @@ def reproduce(
         raise UsageError(
             f"there is no experiment {unknown[0]}", hint=f"use {', '.join(EXPERIMENTS)}, or all"
         )
+    experiments = _with_rows(experiments, request)
     _check_tasks(experiments, request)
     prepare_arithmetic()
     network = _perceptual_network(experiments, request, on_event)
@@ -304,6 +319,22 @@ def _check_tasks(experiments: Sequence[str], request: Request) -> None:
     has_one = any(request.has(task.key) for name in experiments for task in _tasks_of(name))
     if not has_one and "minimality" not in experiments:
         raise UsageError(
-            f"{' and '.join(experiments)} have none of these tasks",
+            f"none of these tasks belongs to {' or '.join(experiments)}",
             hint="ost reproduce --help says which belong to what, or leave --task out",
         )
+
+
+def _with_rows(experiments: Sequence[str], request: Request) -> list[str]:
+    """Return the experiments that have a row which is asked for.
+
+    Raises:
+        UsageError: none of them has a row of a name.
+    """
+    every = dict.fromkeys(row for name in experiments for row in ROWS[name])
+    if unknown := [part for part in request.only if not rows_named(part, every)]:
+        raise UsageError(
+            f"there is no row {unknown[0]!r} in {' or '.join(experiments)}",
+            hint=f"give a name or a part of one: {'; '.join(every)}",
+        )
+    asked = request.only or [""]
+    return [name for name in experiments if any(rows_named(part, ROWS[name]) for part in asked)]

@@ -35,13 +35,14 @@ VIEWS_OF_EACH = 3
 MOST_PICTURES, FEWEST_RUNS = 1_000, 4
 """Of a point: no more runs than have so many pictures together, as the paper's averages have, but
 enough to tell runs apart."""
+ROWS = {f"{name}, {n} of A": (n, name) for n in NUMBERS for name in METHODS}
+"""The number of pictures and the method of each."""
 HEADINGS = ("pictures of A", "method", "runs", *SCORES.values(), "s each")
 
 
 def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
     """Make the points of one direction, and write the table; see `table_1`."""
-    numbers = [number for number in NUMBERS if number <= len(lab.pool)]
-    keys = {f"{name}, {n} of A": (n, name) for n in numbers for name in METHODS}
+    keys = {row: (number, name) for row, (number, name) in ROWS.items() if number <= len(lab.pool)}
     asked = {
         row: Asked(
             method=replace(METHODS[name], steps=_steps(number)),

@@ -50,13 +50,12 @@ class Request:
             title: of the table.
             on_event: told of each part that no row of it has.
         """
-        folded = {name.casefold(): name for name in names}
+        every = set(names)
         if not self.only:
-            return set(folded.values())
+            return every
         chosen: set[str] = set()
         for part in self.only:
-            key = part.casefold()
-            named = {folded[key]} if key in folded else {n for k, n in folded.items() if key in k}
+            named = rows_named(part, every)
             if not named:
                 on_event(Note(text=f"{title} has no row {part!r}", warning=True))
             chosen |= named
@@ -65,3 +64,9 @@ class Request:
     def has(self, key: str) -> bool:
         """Tell whether a task is asked for."""
         return not self.tasks or key in self.tasks
+
+
+def rows_named(part: str, names: Iterable[str]) -> set[str]:
+    """Return the rows whose names have a part, in upper or lower case; a whole name is that row."""
+    key, folded = part.casefold(), {name.casefold(): name for name in names}
+    return {folded[key]} if key in folded else {n for k, n in folded.items() if key in k}

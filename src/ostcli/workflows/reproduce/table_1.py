@@ -34,6 +34,16 @@ from ostcli.workflows.reproduce.rows import (
     sheet_of,
 )
 
+METHODS: Sequence[DigitMethod] = (
+    *(one_shot(ablation) for ablation in (*TABLE_1, *DEPARTURES)),
+    *(
+        make(from_phase_one=from_phase_one)
+        for make in (unit, cyclegan)
+        for from_phase_one in (True, False)
+    ),
+    unadapted(TABLE_1[-1]),
+    *(Control(name) for name in CONTROLS),
+)
 HEADINGS = ("", *SCORES.values(), "published", "s each")
 CAUTION = (
     "Balanced: the mean over the ten digits, as some are commoner than others. Realism: the share"
@@ -60,21 +70,10 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
         book: where the rows are kept.
         request: which rows, of how many runs.
     """
-    full = TABLE_1[-1]
-    methods: list[DigitMethod] = [
-        *(one_shot(ablation) for ablation in (*TABLE_1, *DEPARTURES)),
-        *(
-            make(from_phase_one=from_phase_one)
-            for make in (unit, cyclegan)
-            for from_phase_one in (True, False)
-        ),
-        unadapted(full),
-        *(Control(name) for name in CONTROLS),
-    ]
-    asked = {method.name: Asked(method=method) for method in methods}
+    asked = {method.name: Asked(method=method) for method in METHODS}
     rows = make_rows(lab, book, request, asked)
     found, labels = figures_of(rows), lab.drawn(request.runs).labels[:, 0].tolist()
-    published = {method.name: _published(method, lab) for method in methods}
+    published = {method.name: _published(method, lab) for method in METHODS}
     lines = [_cells(name, figures, published[name]) for name, figures in found.items()]
     guess = commonest_label(lab.pool.labels)
     guessed = _always(guess, labels)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ostcli.errors import TrainingFailedError
 from ostcli.events import Note
+from ostcli.images.controls import CONTROLS
 from ostcli.images.sheet import contact_sheet
 from ostcli.paper.features import PerceptualNetwork
 from ostcli.paper.intervals import Estimate
@@ -36,6 +37,7 @@ METHODS: Sequence[PictureMethod[Any]] = (
     one_shot(),
     *(make(how_many) for how_many in (ONE, FEW, ALL) for make in (unit, cyclegan)),
 )
+ROWS = (*CONTROLS, UNADAPTED, *(method.name for method in METHODS))
 PUBLISHED = {CONTENT: "content, published", STYLE: "style, published", STUDY: STUDY}
 """Headings of what the paper gives."""
 OF_COST = ("steps", "GFLOP a step", "TFLOP in all", "s a training")
@@ -98,8 +100,7 @@ class _Rows:
 
 def _rows(lab: PictureLab, book: Book, request: Request) -> _Rows:
     """Make the rows that are asked for, and find those that were made before."""
-    names = [*lab.controls, UNADAPTED, *(method.name for method in METHODS)]
-    chosen = request.chosen(names, lab.task.title, lab.watch.on_event)
+    chosen = request.chosen(ROWS, lab.task.title, lab.watch.on_event)
     # Beside each row that begins from phase I stands what phase I alone makes.
     begun = {method.name for method in METHODS if method.how_many != ALL}
     unadapted = _unadapted(lab, book, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
