@@ -72,7 +72,8 @@ def reproduce(
         list[str] | None,
         typer.Option(
             metavar="ROWS",
-            help="Rows to make, by name or a part of it; may be given several times.",
+            help="Rows to make, by name or a part of it; may be given several times. Tables that "
+            "have none of them are left out.",
             show_default="all",
         ),
     ] = None,

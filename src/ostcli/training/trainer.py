@@ -154,7 +154,7 @@ class Trainer(Generic[N]):
         """
         try:
             self._take(tensors)
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise ValueError(f"not a state of this training: {error}") from error
 
     def _take(self, tensors: Mapping[str, Tensor]) -> None:

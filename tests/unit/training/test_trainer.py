@@ -174,6 +174,8 @@ def test_going_back_to_the_start_forgets_momentum_and_history(make_trainer, make
     "change",
     [
         lambda state: state.pop("step"),
+        lambda state: state.update({"step": torch.tensor(float("inf"))}),
+        lambda state: state.update({"health": torch.tensor(0.0)}),
         lambda state: state.pop("raw.encoder_b.1.weight"),
         lambda state: state.update({"raw.encoder_b.1.weight": torch.zeros(1)}),
         lambda state: state.update({"optimiser.folder.0.a.b": torch.zeros(1)}),

@@ -534,9 +534,19 @@ def test_a_table_that_has_none_of_the_rows_is_not_made(request_):
     request = replace(request_, only=("minimality",))
     with pytest.raises(UsageError, match="no row 'minimality'"):
         made("table1", request)
-    found = reproduce(["table1", "fig3", "minimality"], replace(request, runs=2))
+    told = Collected()
+    experiments = ["table1", "minimality"]
+    found = reproduce(experiments, replace(request, runs=2, tasks=()), on_event=told)
 
     assert [table.draft.name for table in found.tables] == ["minimality"]
+    assert "table1 has none of these rows, and is left out" in [note.text for note in told.of(Note)]
+
+
+def test_a_row_of_another_task_s_table_is_none_of_this_task_s(request_):
+    with pytest.raises(UsageError, match="no row 'grey' in fig3 or table1") as raised:
+        reproduce(["fig3", "table1", "table3"], replace(request_, only=("grey",)))
+
+    assert "colour match" not in raised.value.hint.split("; ")
 
 
 def test_a_folder_that_cannot_be_written_is_known_before_the_work(request_, tmp_path):
@@ -561,8 +571,9 @@ def test_unknown_names_are_errors_of_usage(request_):
         made("table9", request_)
     with pytest.raises(UsageError, match="no task there"):
         made("table1", replace(request_, tasks=("there",)))
-    with pytest.raises(UsageError, match="none of these tasks belongs to table1"):
+    with pytest.raises(UsageError, match="none of these tasks belongs to table1") as raised:
         made("table1", replace(request_, tasks=("summer-to-winter",)))
+    assert "svhn-to-mnist" in raised.value.hint
     assert not request_.out.exists()
     with pytest.raises(UsageError, match="seed"):
         replace(request_, seed=2**63)

@@ -21,10 +21,11 @@ from ostcli.training.trainer import Trainer
 from ostcli.workflows.reproduce import reproduce
 from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, unit
 from ostcli.workflows.reproduce.pictures import PictureLab
-from ostcli.workflows.reproduce.request import Request
+from ostcli.workflows.reproduce.request import Request, rows_named
 from ostcli.workflows.translator import path_to
 
 kept = sys.modules["ostcli.workflows.reproduce.kept"]
+tables = sys.modules["ostcli.workflows.reproduce.tables_2_3"]
 
 NUM_SOURCES = 2
 
@@ -330,7 +331,8 @@ def test_weights_are_not_asked_for_where_no_pictures_are(request_):
 
 def test_a_part_of_a_name_that_a_table_has_not_is_told(request_):
     told = Collected()
-    request = replace(request_, only=("identity", "non-selective"))
+    tasks = ("svhn-to-mnist", "images-to-maps")
+    request = replace(request_, only=("identity", "non-selective"), tasks=tasks)
     reproduce(["overfitting", "table3"], request, precision=Precision.FP32, on_event=told)
 
     texts = [note.text for note in told.of(Note) if "no row" in note.text]
@@ -339,6 +341,14 @@ def test_a_part_of_a_name_that_a_table_has_not_is_told(request_):
 
 def _scores(table):
     return {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+
+
+def test_a_row_is_asked_for_by_its_name_in_the_table(request_):
+    [table] = made(replace(request_, only=("identity",))).tables
+    names = [row[0] for row in table.draft.cells if row[0] != "real"]
+
+    for name in names:
+        assert rows_named(name, tables.ROWS) == {name}
 
 
 def test_a_picture_that_is_damaged_is_made_again(request_):
@@ -382,7 +392,7 @@ def test_the_other_way_round_is_another_task(request_):
     assert table.draft.values["task"] == "maps-to-images"
 
 
-def test_nothing_is_trained_where_no_row_is_asked_for(request_):
+def test_nothing_is_trained_where_only_a_control_is_asked_for(request_):
     told = Collected()
     [table] = made(replace(request_, only=("identity",)), on_event=told).tables
 

@@ -31,6 +31,7 @@ from ostcli.workflows.reproduce.book import Book, Table
 from ostcli.workflows.reproduce.digits import TASKS, DigitLab, DigitTask
 from ostcli.workflows.reproduce.fig_3 import ROWS as ROWS_OF_FIG_3
 from ostcli.workflows.reproduce.fig_3 import fig_3
+from ostcli.workflows.reproduce.minimality import NAME as MINIMALITY
 from ostcli.workflows.reproduce.minimality import minimality
 from ostcli.workflows.reproduce.overfitting import METHODS as METHODS_OF_OVERFITTING
 from ostcli.workflows.reproduce.overfitting import overfitting
@@ -48,16 +49,16 @@ OF_DIGITS: Mapping[str, Callable[[DigitLab, Book, Request], Table]] = {
     "overfitting": overfitting,
 }
 OF_PICTURES: Mapping[str, Sequence[PictureTask]] = {"table2": TABLE_2, "table3": TABLE_3}
-EXPERIMENTS = (*OF_DIGITS, *OF_PICTURES, "minimality")
 ROWS: Mapping[str, Collection[str]] = {
     "fig3": ROWS_OF_FIG_3,
     "table1": [method.name for method in METHODS_OF_TABLE_1],
     "overfitting": METHODS_OF_OVERFITTING,
     "table2": ROWS_OF_PICTURES,
     "table3": ROWS_OF_PICTURES,
-    "minimality": ["minimality"],
+    MINIMALITY: [MINIMALITY],
 }
-"""The names of the rows of each."""
+"""The names of the rows of each experiment."""
+EXPERIMENTS = tuple(ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +114,7 @@ def reproduce(
         raise UsageError(
             f"there is no experiment {unknown[0]}", hint=f"use {', '.join(EXPERIMENTS)}, or all"
         )
-    experiments = _with_rows(experiments, request)
-    _check_tasks(experiments, request)
+    experiments = _asked_for(experiments, request, on_event)
     prepare_arithmetic()
     network = _perceptual_network(experiments, request, on_event)
     began, where = time.monotonic(), choose_device(device)
@@ -231,7 +231,7 @@ def _makers(
     """Return what makes each table."""
     makers: list[_Maker] = []
     for name in experiments:
-        if name == "minimality":
+        if name == MINIMALITY:
             book = Book(request.out / name, request.out / "rows" / name)
             makers.append(_Maker(name=name, book=book, make=partial(minimality, watch, request)))
         given = request, precision, watch
@@ -307,34 +307,39 @@ def _tasks_of(experiment: str) -> Sequence[DigitTask | PictureTask]:
     return TASKS if experiment in OF_DIGITS else OF_PICTURES.get(experiment, ())
 
 
-def _check_tasks(experiments: Sequence[str], request: Request) -> None:
-    """Raise unless there are such tasks, and one of the experiments has one of them.
+def _asked_for(experiments: Sequence[str], request: Request, on_event: OnEvent) -> list[str]:
+    """Return the experiments that have a task and a row which are asked for.
 
     Raises:
-        UsageError: there is none of a name, or nothing to do.
+        UsageError: there is no task or row of a name, or nothing to do.
     """
     known = [task.key for task in (*TASKS, *TABLE_2, *TABLE_3)]
     if unknown := [key for key in request.tasks if key not in known]:
         raise UsageError(f"there is no task {unknown[0]}", hint=f"use {', '.join(known)}")
-    has_one = any(request.has(task.key) for name in experiments for task in _tasks_of(name))
-    if not has_one and "minimality" not in experiments:
+    of_tasks = [name for name in experiments if _has_task(name, request)]
+    if not of_tasks:
+        own = dict.fromkeys(task.key for name in experiments for task in _tasks_of(name))
         raise UsageError(
             f"none of these tasks belongs to {' or '.join(experiments)}",
-            hint="ost reproduce --help says which belong to what, or leave --task out",
+            hint=f"use {', '.join(own)}, or leave --task out",
         )
-
-
-def _with_rows(experiments: Sequence[str], request: Request) -> list[str]:
-    """Return the experiments that have a row which is asked for.
-
-    Raises:
-        UsageError: none of them has a row of a name.
-    """
-    every = dict.fromkeys(row for name in experiments for row in ROWS[name])
+    if not request.only:
+        return of_tasks
+    every = dict.fromkeys(row for name in of_tasks for row in ROWS[name])
     if unknown := [part for part in request.only if not rows_named(part, every)]:
         raise UsageError(
-            f"there is no row {unknown[0]!r} in {' or '.join(experiments)}",
+            f"there is no row {unknown[0]!r} in {' or '.join(of_tasks)}",
             hint=f"give a name or a part of one: {'; '.join(every)}",
         )
-    asked = request.only or [""]
-    return [name for name in experiments if any(rows_named(part, ROWS[name]) for part in asked)]
+    asked = [
+        name for name in of_tasks if any(rows_named(part, ROWS[name]) for part in request.only)
+    ]
+    for name in of_tasks:
+        if name not in asked:
+            on_event(Note(text=f"{name} has none of these rows, and is left out"))
+    return asked
+
+
+def _has_task(experiment: str, request: Request) -> bool:
+    tasks = _tasks_of(experiment)
+    return not tasks or any(request.has(task.key) for task in tasks)

@@ -37,7 +37,7 @@ METHODS: Sequence[PictureMethod[Any]] = (
     one_shot(),
     *(make(how_many) for how_many in (ONE, FEW, ALL) for make in (unit, cyclegan)),
 )
-ROWS = (*CONTROLS, UNADAPTED, *(method.name for method in METHODS))
+ROWS = (*map(readable, CONTROLS), UNADAPTED, *(method.name for method in METHODS))
 PUBLISHED = {CONTENT: "content, published", STYLE: "style, published", STUDY: STUDY}
 """Headings of what the paper gives."""
 OF_COST = ("steps", "GFLOP a step", "TFLOP in all", "s a training")
