@@ -2,7 +2,9 @@
 
 Its own rules make of convolutions whose weights differ between runs one of K groups, for which a
 CPU has no fast kernel, and give a norm's scale and offset passes of their own. Here the former are
-products of matrices, and where weights are the same for every run, the runs are one batch.
+products of matrices, and a norm of all runs is one call. Where a convolution's weights are the same
+for every run, its own rule serves: the runs are one batch. But few channels, as pictures have, are
+not what a CPU's kernels are made for; there, too, a product is faster.
 
 Legend: K runs, N pictures of each, C and O channels before and after, h w places, k side of a
 kernel.
@@ -10,32 +12,48 @@ kernel.
 
 import copy
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+FEW_CHANNELS = 3
+"""Of pictures; networks have more within."""
+
 N = TypeVar("N", bound=nn.Module)
 
 
-def for_many(networks: N) -> N:
-    """Return a copy of networks whose plain convolutions and norms `vmap` takes by rules of ours.
+def for_many(networks: N, own: AbstractSet[str]) -> N:
+    """Return a copy of networks whose plain convolutions and norms `vmap` takes fast.
 
     Weights keep their names. Layers of another kind stay as they are.
+
+    Args:
+        networks: of one run.
+        own: the names of the weights that each run is to have for itself.
     """
     networks = copy.deepcopy(networks)
     for name, layer in list(networks.named_modules()):
         operation = _operation_of(layer)
         if operation is not None:
-            place, _, own = name.rpartition(".")
-            setattr(networks.get_submodule(place), own, _OfMany(layer, operation))
+            weights = {f"{name}.{weight}" for weight, _ in layer.named_parameters()}
+            needs_rule = operation.needs_rule or not own.isdisjoint(weights)
+            place, _, leaf = name.rpartition(".")
+            apply = partial(_Ruled.apply, operation) if needs_rule else operation.alone
+            setattr(networks.get_submodule(place), leaf, _Layer(layer, apply))
     return networks
 
 
 class _Operation(Protocol):
     """What a layer does, for one run and for many; its weights are those of the layer, in order."""
+
+    @property
+    def needs_rule(self) -> bool:
+        """Whether runs are to go by `together` even where all have the same weights."""
 
     @property
     def alone(self) -> Callable[..., Tensor]:
@@ -47,32 +65,30 @@ class _Operation(Protocol):
 
         Args:
             x: Shape (K, N, C, h, w).
-            weights: with a first axis of runs if they are each run's own.
-            are_own: whether they are.
+            weights: with a first axis of runs.
 
         Returns:
             Shape (K, N, O, h', w').
         """
 
 
-class _OfMany(nn.Module):
-    """A layer that takes runs by a rule of its own; convolutions by the format of their weights.
+class _Layer(nn.Module):
+    """A layer's weights, and what is done with them; convolutions by the format of their weights.
 
     Args:
         layer: whose weights it takes.
-        operation: what it does.
+        apply: does it, to x and the weights.
     """
 
-    def __init__(self, layer: nn.Module, operation: _Operation) -> None:
+    def __init__(self, layer: nn.Module, apply: Callable[..., Tensor]) -> None:
         super().__init__()
         for name, weight in layer.named_parameters():
             self.register_parameter(name, weight)
-        self._operation = operation
+        self._apply_to = apply
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, C, h, w) to (N, O, h', w')."""
-        made: Tensor = _Ruled.apply(self._operation, x, *self.parameters())
-        return made
+        return self._apply_to(x, *self.parameters())
 
 
 class _Ruled(torch.autograd.Function):
@@ -102,19 +118,16 @@ class _Ruled(torch.autograd.Function):
         info: Any,  # noqa: ANN401 - torch's
         in_dims: tuple[int | None, ...],
         operation: _Operation,
-        x: Tensor,
-        *weights: Tensor,
+        *tensors: Tensor,
     ) -> tuple[Tensor, int]:
         """Do it together; the runs are the first axis of the result."""
-        _, of_x, *of_weights = in_dims
-        x = x.expand(info.batch_size, *x.shape) if of_x is None else x.movedim(of_x, 0)
-        are_own = any(axis is not None for axis in of_weights)
-        if are_own:
-            weights = tuple(
-                weight.expand(info.batch_size, *weight.shape) if axis is None else weight
-                for weight, axis in zip(weights, of_weights, strict=True)
-            )
-        return operation.together(x, *weights, are_own=are_own), 0
+        x, *weights = (
+            tensor.expand(info.batch_size, *tensor.shape)
+            if axis is None
+            else tensor.movedim(axis, 0)
+            for tensor, axis in zip(tensors, in_dims[1:], strict=True)
+        )
+        return operation.together(x, *weights), 0
 
 
 @dataclass(frozen=True)
@@ -124,18 +137,14 @@ class _Convolution:
     is_transposed: bool
     stride: int
     padding: int
+    needs_rule: bool
 
     def alone(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         convolve = F.conv_transpose2d if self.is_transposed else F.conv2d
         bias = bias if bias is None else bias.to(weight.dtype)
         return convolve(x.to(weight.dtype), weight, bias, stride=self.stride, padding=self.padding)
 
-    def together(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *, are_own: bool
-    ) -> Tensor:
-        if not are_own:
-            made = self.alone(x.flatten(0, 1), weight, bias)
-            return made.view(*x.shape[:2], *made.shape[1:])
+    def together(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         product = self._transposed_product if self.is_transposed else self._product
         made = product(x, weight)
         return made if bias is None else made + bias[:, None, :, None, None]
@@ -173,28 +182,33 @@ class _Norm:
 
     normalise: Callable[..., Tensor]
     eps: float
+    needs_rule: bool = True
 
     def alone(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return self.normalise(x, weight=weight, bias=bias, eps=self.eps)
 
-    def together(self, x: Tensor, weight: Tensor, bias: Tensor, *, are_own: bool) -> Tensor:
-        num_runs = len(x)
-        if not are_own:
-            weight, bias = weight.repeat(num_runs), bias.repeat(num_runs)
+    def together(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         beside = x.transpose(0, 1).flatten(1, 2)  # (N, K C, h, w)
         made = self.alone(beside, weight.flatten(), bias.flatten())
-        return made.view(x.shape[1], num_runs, *x.shape[2:]).transpose(0, 1)
+        return made.view(x.shape[1], len(x), *x.shape[2:]).transpose(0, 1)
 
 
 def _operation_of(layer: nn.Module) -> _Operation | None:
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and _is_plain(layer):
         is_transposed = isinstance(layer, nn.ConvTranspose2d)
-        return _Convolution(is_transposed, layer.stride[0], int(layer.padding[0]))
+        of_picture = layer.out_channels if is_transposed else layer.in_channels
+        is_few = of_picture <= FEW_CHANNELS
+        return _Convolution(is_transposed, layer.stride[0], int(layer.padding[0]), is_few)
     if isinstance(layer, nn.InstanceNorm2d) and layer.affine:
-        return _Norm(F.instance_norm, layer.eps)
+        return _Norm(_instance_norm, layer.eps)
     if isinstance(layer, nn.BatchNorm2d) and layer.affine and not layer.track_running_stats:
         return _Norm(_batch_norm, layer.eps)
     return None
+
+
+def _instance_norm(x: Tensor, *, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    # Groups of one channel are the same, at half the cost of what torch has under its name.
+    return F.group_norm(x, x.shape[1], weight, bias, eps)
 
 
 def _batch_norm(x: Tensor, *, weight: Tensor, bias: Tensor, eps: float) -> Tensor:

@@ -61,13 +61,13 @@ class Runs(Generic[N]):
         self.step = 0
         self._precision = precision
         self._phase, self._optim, self._seed = phase, optim, seed
-        self._module = _Applied(for_many(networks))
-        self._of_convolutions = {
-            name for name, weight in self._module.named_parameters() if weight.ndim == KERNEL_NDIM
-        }
         self._device = next(networks.parameters()).device
         names = {weight: f"networks.{name}" for name, weight in networks.named_parameters()}
         own = {names[weight] for weight in phase.of_example(networks)}
+        self._module = for_many(_Applied(networks), own)
+        self._of_convolutions = {
+            name for weight, name in names.items() if weight.ndim == KERNEL_NDIM
+        }
         self._axes = {name: 0 if name in own else None for name in names.values()}
         self._weights = {
             name: _copied(weight, num_runs if name in own else None)

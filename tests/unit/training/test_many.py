@@ -13,9 +13,20 @@ LAYERS = {
     "convolution by steps of two": nn.Conv2d(4, 6, 4, stride=2, padding=1, bias=False),
     "convolution to a point": nn.Conv2d(4, 1, 8, bias=False),
     "transposed convolution": nn.ConvTranspose2d(4, 6, 4, stride=2, padding=1),
+    "convolution of grey": nn.Conv2d(1, 6, 4, stride=2, padding=1),
+    "transposed convolution to colours": nn.ConvTranspose2d(4, 3, 4, stride=2, padding=1),
     "instance norm": nn.InstanceNorm2d(4, affine=True),
     "batch norm": nn.BatchNorm2d(4, track_running_stats=False),
 }
+
+
+def channels_of(layer: nn.Module) -> int:
+    return layer.in_channels if hasattr(layer, "in_channels") else layer.num_features
+
+
+def many_of(layer: nn.Module, *, has_own_weights: bool) -> nn.Sequential:
+    own = {f"0.{name}" for name, _ in layer.named_parameters()} if has_own_weights else set()
+    return for_many(nn.Sequential(layer), own)
 
 
 def drawn(*shape: int, seed: int) -> torch.Tensor:
@@ -30,14 +41,14 @@ def layer(request):
 @pytest.mark.parametrize("has_own_views", [True, False])
 @pytest.mark.parametrize("has_own_weights", [True, False])
 def test_together_is_as_alone(layer, has_own_views, has_own_weights):
-    x = drawn(NUM_RUNS, NUM, 4, 8, 8, seed=0).requires_grad_()
+    x = drawn(NUM_RUNS, NUM, channels_of(layer), 8, 8, seed=0).requires_grad_()
     weights = {
         name: drawn(NUM_RUNS, *weight.shape, seed=index).requires_grad_()
         for index, (name, weight) in enumerate(layer.named_parameters(), start=1)
     }
     given_x = x if has_own_views else x[0]
     given = weights if has_own_weights else {name: w[0] for name, w in weights.items()}
-    many = for_many(nn.Sequential(layer))
+    many = many_of(layer, has_own_weights=has_own_weights)
 
     def of_one(weights, x):
         named = {f"0.{name}": weight for name, weight in weights.items()}
@@ -73,7 +84,8 @@ def test_together_is_as_alone(layer, has_own_views, has_own_weights):
 @pytest.mark.parametrize("has_own_weights", [True, False])
 @pytest.mark.parametrize("name", [name for name in LAYERS if "conv" in name])
 def test_in_bf16_a_convolution_is_nearly_the_same(name, has_own_weights):
-    layer, x = nn.Sequential(LAYERS[name]), drawn(NUM_RUNS, NUM, 4, 8, 8, seed=0)
+    layer = nn.Sequential(LAYERS[name])
+    x = drawn(NUM_RUNS, NUM, channels_of(LAYERS[name]), 8, 8, seed=0)
     weight = drawn(NUM_RUNS, *LAYERS[name].weight.shape, seed=1)
     weight, axis = (weight, 0) if has_own_weights else (weight[0], None)
 
@@ -82,7 +94,8 @@ def test_in_bf16_a_convolution_is_nearly_the_same(name, has_own_weights):
             weight, x
         )
 
-    made = together(for_many(layer), weight.bfloat16())
+    many = many_of(LAYERS[name], has_own_weights=has_own_weights)
+    made = together(many, weight.bfloat16())
     torch.testing.assert_close(made.float(), together(layer, weight), rtol=0.05, atol=0.2)
 
 
@@ -97,11 +110,11 @@ def test_in_bf16_a_convolution_is_nearly_the_same(name, has_own_weights):
     ids=["reflecting", "groups", "norm without weights", "no weights"],
 )
 def test_other_layers_stay(layer):
-    [same] = for_many(nn.Sequential(layer))
+    [same] = for_many(nn.Sequential(layer), set())
     assert type(same) is type(layer)
 
 
 def test_the_given_networks_stay_as_they_are():
     networks = nn.Sequential(nn.Conv2d(1, 1, 3))
-    for_many(networks)
+    for_many(networks, set())
     assert type(networks[0]) is nn.Conv2d
