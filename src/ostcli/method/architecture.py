@@ -17,6 +17,7 @@ from ostcli.method.layers import (
     HalvingConv2d,
     MirrorPad2d,
     NarrowConv2d,
+    PlaneNorm2d,
 )
 from ostcli.method.networks import LatentHead, Networks
 from ostcli.method.winograd import WideConv2d
@@ -30,11 +31,11 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(
             MirrorPad2d(1),
             WideConv2d(channels),
-            nn.InstanceNorm2d(channels),
+            PlaneNorm2d(channels),
             nn.ReLU(),
             MirrorPad2d(1),
             WideConv2d(channels),
-            nn.InstanceNorm2d(channels),
+            PlaneNorm2d(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -180,7 +181,7 @@ def build_networks(
 def _norm(channels: int, form: Norm) -> nn.Module:
     match form:
         case Norm.INSTANCE:
-            return nn.InstanceNorm2d(channels)
+            return PlaneNorm2d(channels)
         case Norm.LAYER:
             return nn.GroupNorm(1, channels, affine=False)
         case Norm.NONE:

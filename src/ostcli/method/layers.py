@@ -94,6 +94,32 @@ def _without_sides(gradient: Tensor, width: int) -> Tensor:
     return inner
 
 
+class PlaneNorm2d(nn.InstanceNorm2d):
+    """Instance norm without weights: torch's own, by `instance_norm`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, C, H, W) in and out."""
+        return instance_norm(x, eps=self.eps)
+
+
+def instance_norm(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float
+) -> Tensor:
+    """Return each plane at mean 0 and variance 1, then by its channel's scale and offset.
+
+    Groups of one channel are the same, and a CPU has a faster kernel for them; but not for their
+    gradient where channels are last.
+
+    Args:
+        x: Shape (N, C, H, W).
+        weight, bias: Shape (C,).
+        eps: added to the variance.
+    """
+    if x.device.type == "cpu" and (x.is_contiguous() or not x.requires_grad):
+        return F.group_norm(x, x.shape[1], weight, bias, eps)
+    return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
+
+
 class HalvingConv2d(nn.Conv2d):
     """Height and width halved, channels doubled: a 3 × 3 convolution at every other pixel.
 

@@ -21,6 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ostcli.method.layers import instance_norm
+
 FEW_CHANNELS = 3
 """Of pictures; networks have more within."""
 
@@ -200,15 +202,10 @@ def _operation_of(layer: nn.Module) -> _Operation | None:
         is_few = of_picture <= FEW_CHANNELS
         return _Convolution(is_transposed, layer.stride[0], int(layer.padding[0]), is_few)
     if isinstance(layer, nn.InstanceNorm2d) and layer.affine:
-        return _Norm(_instance_norm, layer.eps)
+        return _Norm(instance_norm, layer.eps)
     if isinstance(layer, nn.BatchNorm2d) and layer.affine and not layer.track_running_stats:
         return _Norm(_batch_norm, layer.eps)
     return None
-
-
-def _instance_norm(x: Tensor, *, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    # Groups of one channel are the same, at half the cost of what torch has under its name.
-    return F.group_norm(x, x.shape[1], weight, bias, eps)
 
 
 def _batch_norm(x: Tensor, *, weight: Tensor, bias: Tensor, eps: float) -> Tensor:

@@ -14,6 +14,7 @@ from ostcli.method.layers import (
     HalvingConv2d,
     MirrorPad2d,
     NarrowConv2d,
+    instance_norm,
 )
 from ostcli.method.winograd import WideConv2d
 from ostcli.training.adam import Adam
@@ -55,6 +56,35 @@ def test_doubling_is_the_convolution_of_a_doubled_picture(size):
         results(layer, layer, x), results(doubled_first, layer, x), strict=True
     ):
         torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_instance_norm_is_torchs_own(memory_format, has_weights):
+    weights = {"weight": noise(1, 4), "bias": noise(2, 4)} if has_weights else {}
+    x, gradient = (
+        noise(seed, 2, 4, 6, 5).to(memory_format=memory_format) + seed for seed in (3, 4)
+    )
+
+    def made_by(norm):
+        given = [tensor.clone().requires_grad_() for tensor in (x, *weights.values())]
+        y = norm(given[0], **dict(zip(weights, given[1:], strict=True)), eps=1e-3)
+        return [y, *torch.autograd.grad(y, given, gradient)]
+
+    expected = made_by(F.instance_norm)
+    for actual, one in zip(made_by(instance_norm), expected, strict=True):
+        torch.testing.assert_close(actual, one, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        in_use = instance_norm(x, **weights, eps=1e-3)
+    torch.testing.assert_close(in_use, expected[0], rtol=1e-4, atol=1e-5)
+
+
+def test_instance_norm_in_bf16_is_no_further_off_than_torchs_own():
+    x = noise(1, 2, 4, 32, 32) + 5
+    exact = F.instance_norm(x.double())
+    assert off(instance_norm(x.bfloat16(), eps=1e-5), exact) <= off(
+        F.instance_norm(x.bfloat16()), exact
+    )
 
 
 @pytest.mark.parametrize("padding", Padding)

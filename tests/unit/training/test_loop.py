@@ -309,7 +309,7 @@ def test_a_budget_of_time_ends_the_run_and_counts_earlier_runs(make_trainer, mak
     minute = Schedule(num_steps=None, seconds=60.0, decay_share=0.25)
     trainer, watch = make_trainer(), Watch()
 
-    train(trainer, minute, make_batch, watch.hooks, seconds_before=59.5)
+    train(trainer, minute, make_batch, watch.hooks, seconds_before=57.0)
 
     assert 60 <= watch.saves[-1] < 65
     assert trainer.step > 0
