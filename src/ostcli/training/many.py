@@ -3,8 +3,8 @@
 Its own rules make of convolutions whose weights differ between runs one of K groups, for which a
 CPU has no fast kernel, and give a norm's scale and offset passes of their own. Here the former are
 products of matrices, and a norm of all runs is one call. Where a convolution's weights are the same
-for every run, its own rule serves: the runs are one batch. But few channels, as pictures have, are
-not what a CPU's kernels are made for; there, too, a product is faster.
+for every run, `vmap`'s own rule serves: the runs are one batch. But few channels, as pictures have,
+are not what a CPU's kernels are made for; there, too, a product is faster.
 
 Legend: K runs, N pictures of each, C and O channels before and after, h w places, k side of a
 kernel.
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ostcli.method.layers import instance_norm
 
 FEW_CHANNELS = 3
-"""Of pictures; networks have more within."""
+"""As many as a picture has, at most."""
 
 N = TypeVar("N", bound=nn.Module)
 
@@ -59,7 +59,7 @@ class _Operation(Protocol):
 
     @property
     def alone(self) -> Callable[..., Tensor]:
-        """Do it with views and weights that no run has for itself."""
+        """Do it for one run; `vmap` may take it by its own rule."""
 
     @property
     def together(self) -> Callable[..., Tensor]:
@@ -75,7 +75,7 @@ class _Operation(Protocol):
 
 
 class _Layer(nn.Module):
-    """A layer's weights, and what is done with them; convolutions by the format of their weights.
+    """A layer's weights, and what is done with them; convolutions in their weights' precision.
 
     Args:
         layer: whose weights it takes.
@@ -199,8 +199,12 @@ def _operation_of(layer: nn.Module) -> _Operation | None:
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and _is_plain(layer):
         is_transposed = isinstance(layer, nn.ConvTranspose2d)
         of_picture = layer.out_channels if is_transposed else layer.in_channels
-        is_few = of_picture <= FEW_CHANNELS
-        return _Convolution(is_transposed, layer.stride[0], int(layer.padding[0]), is_few)
+        return _Convolution(
+            is_transposed,
+            stride=layer.stride[0],
+            padding=int(layer.padding[0]),
+            needs_rule=of_picture <= FEW_CHANNELS,
+        )
     if isinstance(layer, nn.InstanceNorm2d) and layer.affine:
         return _Norm(instance_norm, layer.eps)
     if isinstance(layer, nn.BatchNorm2d) and layer.affine and not layer.track_running_stats:

@@ -14,6 +14,7 @@ from ostcli.method.layers import (
     HalvingConv2d,
     MirrorPad2d,
     NarrowConv2d,
+    PlaneNorm2d,
     instance_norm,
 )
 from ostcli.method.winograd import WideConv2d
@@ -77,6 +78,19 @@ def test_instance_norm_is_torchs_own(memory_format, has_weights):
     with torch.no_grad():
         in_use = instance_norm(x, **weights, eps=1e-3)
     torch.testing.assert_close(in_use, expected[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("mean", "spread"), [(100.0, 1.0), (3.0, 1e-3)])
+def test_instance_norm_of_planes_far_from_zero_is_exact(memory_format, mean, spread):
+    x = (noise(1, 1, 4, 64, 64) * spread + mean).to(memory_format=memory_format)
+    actual, exact = instance_norm(x, eps=1e-5), F.instance_norm(x.double())
+    torch.testing.assert_close(actual.double(), exact, rtol=1e-3, atol=1e-3)
+
+
+def test_the_norm_of_the_networks_is_torchs_own():
+    x = noise(1, 2, 4, 6, 5)
+    torch.testing.assert_close(PlaneNorm2d(4)(x), nn.InstanceNorm2d(4)(x), rtol=1e-4, atol=1e-5)
 
 
 def test_instance_norm_in_bf16_is_no_further_off_than_torchs_own():

@@ -9,6 +9,7 @@ from ostcli.config import AdaptConfig, Birth, Cycle, Distance, LatentForm, Preci
 from ostcli.method.networks import Networks
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import ADAPT
+from ostcli.training import many
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.runs import Runs
 from ostcli.training.trainer import Trainer
@@ -65,6 +66,24 @@ def folder(step: int, num_views: int = 1) -> torch.Tensor:
 )
 def test_a_run_beside_others_is_what_it_would_be_alone(change):
     _check_alike(replace(ADAPT, **change))
+
+
+@pytest.mark.parametrize("reach", [Reach.DOMAIN_A, Reach.EVERYTHING])
+def test_between_many_channels_our_rule_is_for_weights_that_runs_differ_in(monkeypatch, reach):
+    wide = []
+    together = many._Convolution.together
+
+    def noted(self, x, weight, *bias):
+        if min(weight.shape[1:3]) > many.FEW_CHANNELS:
+            wide.append(weight)
+        return together(self, x, weight, *bias)
+
+    monkeypatch.setattr(many._Convolution, "together", noted)
+    config = replace(ADAPT, reach=reach, discriminator_meets_example=False)
+    runs = Runs(networks_for(config), PhaseTwo.begin(config), config.optim, NUM_RUNS, seed=0)
+    runs.do_step({"a": examples(), "b": folder(0)}, 1.0)
+
+    assert bool(wide) is (reach is Reach.EVERYTHING)
 
 
 @pytest.mark.parametrize("reach", [Reach.DOMAIN_A, Reach.EVERYTHING])
