@@ -122,8 +122,8 @@ def reproduce(
     """
     with options.starting(nice=nice):
         from ostcli.cli.progress import listen
-        from ostcli.workflows.reproduce import EXPERIMENTS
         from ostcli.workflows.reproduce import reproduce as make
+        from ostcli.workflows.reproduce.experiments import EXPERIMENTS
         from ostcli.workflows.reproduce.request import Request
 
     output = output_of(context, as_json=json)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 
 from ostcli.config import DeviceChoice, Precision
-from ostcli.errors import InputError, ResourceError, UsageError
+from ostcli.errors import InputError, ResourceError
 from ostcli.events import Note, OnEvent, ignore_events
 from ostcli.paper.digits.data import LOADERS
 from ostcli.paper.domain import check_scikit_learn
 from ostcli.paper.features import PerceptualNetwork, open_perceptual_network
 from ostcli.paper.pictures.data import load_domains
-from ostcli.paper.pictures.settings import TABLE_2, TABLE_3, PictureTask
+from ostcli.paper.pictures.settings import PictureTask
 from ostcli.paper.plots import can_plot
 from ostcli.store.durable import make_folder, write_file
 from ostcli.training.device import (
@@ -29,36 +29,13 @@ from ostcli.training.precision import faster_precision
 from ostcli.training.threads import using_threads
 from ostcli.workflows.reproduce.book import Book, Table
 from ostcli.workflows.reproduce.digits import TASKS, DigitLab, DigitTask
-from ostcli.workflows.reproduce.fig_3 import ROWS as ROWS_OF_FIG_3
-from ostcli.workflows.reproduce.fig_3 import fig_3
+from ostcli.workflows.reproduce.experiments import OF_DIGITS, OF_PICTURES, asked_for
 from ostcli.workflows.reproduce.minimality import NAME as MINIMALITY
 from ostcli.workflows.reproduce.minimality import minimality
-from ostcli.workflows.reproduce.overfitting import METHODS as METHODS_OF_OVERFITTING
-from ostcli.workflows.reproduce.overfitting import overfitting
 from ostcli.workflows.reproduce.pictures import PictureLab
-from ostcli.workflows.reproduce.request import Request, rows_named
-from ostcli.workflows.reproduce.table_1 import METHODS as METHODS_OF_TABLE_1
-from ostcli.workflows.reproduce.table_1 import table_1
-from ostcli.workflows.reproduce.tables_2_3 import ROWS as ROWS_OF_PICTURES
+from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.tables_2_3 import picture_table
 from ostcli.workflows.reproduce.watch import StoppedError, Watch
-
-OF_DIGITS: Mapping[str, Callable[[DigitLab, Book, Request], Table]] = {
-    "fig3": fig_3,
-    "table1": table_1,
-    "overfitting": overfitting,
-}
-OF_PICTURES: Mapping[str, Sequence[PictureTask]] = {"table2": TABLE_2, "table3": TABLE_3}
-ROWS: Mapping[str, Collection[str]] = {
-    "fig3": ROWS_OF_FIG_3,
-    "table1": [method.name for method in METHODS_OF_TABLE_1],
-    "overfitting": METHODS_OF_OVERFITTING,
-    "table2": ROWS_OF_PICTURES,
-    "table3": ROWS_OF_PICTURES,
-    MINIMALITY: [MINIMALITY],
-}
-"""The names of the rows of each experiment."""
-EXPERIMENTS = tuple(ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +72,7 @@ def reproduce(
     """Make tables and figures of the paper again; rows that are there already stay.
 
     Args:
-        experiments: of `EXPERIMENTS`.
+        experiments: of `experiments.EXPERIMENTS`.
         request: of what, and how long.
         device: where to compute.
         precision: of every training; AUTO measures.
@@ -110,11 +87,7 @@ def reproduce(
             or as phase I went wrong.
         StoreError, ResourceError: a file cannot be written.
     """
-    if unknown := [name for name in experiments if name not in EXPERIMENTS]:
-        raise UsageError(
-            f"there is no experiment {unknown[0]}", hint=f"use {', '.join(EXPERIMENTS)}, or all"
-        )
-    experiments = _asked_for(experiments, request, on_event)
+    experiments = asked_for(experiments, request, on_event)
     prepare_arithmetic()
     network = _perceptual_network(experiments, request, on_event)
     began, where = time.monotonic(), choose_device(device)
@@ -301,45 +274,3 @@ def _of_pictures(
         watch=watch,
     )
     return picture_table(name, lab, book, request, network)
-
-
-def _tasks_of(experiment: str) -> Sequence[DigitTask | PictureTask]:
-    return TASKS if experiment in OF_DIGITS else OF_PICTURES.get(experiment, ())
-
-
-def _asked_for(experiments: Sequence[str], request: Request, on_event: OnEvent) -> list[str]:
-    """Return the experiments that have a task and a row which are asked for.
-
-    Raises:
-        UsageError: there is no task or row of a name, or nothing to do.
-    """
-    known = [task.key for task in (*TASKS, *TABLE_2, *TABLE_3)]
-    if unknown := [key for key in request.tasks if key not in known]:
-        raise UsageError(f"there is no task {unknown[0]}", hint=f"use {', '.join(known)}")
-    of_tasks = [name for name in experiments if _has_task(name, request)]
-    if not of_tasks:
-        own = dict.fromkeys(task.key for name in experiments for task in _tasks_of(name))
-        raise UsageError(
-            f"none of these tasks belongs to {' or '.join(experiments)}",
-            hint=f"use {', '.join(own)}, or leave --task out",
-        )
-    if not request.only:
-        return of_tasks
-    every = dict.fromkeys(row for name in of_tasks for row in ROWS[name])
-    if unknown := [part for part in request.only if not rows_named(part, every)]:
-        raise UsageError(
-            f"there is no row {unknown[0]!r} in {' or '.join(of_tasks)}",
-            hint=f"give a name or a part of one: {'; '.join(every)}",
-        )
-    asked = [
-        name for name in of_tasks if any(rows_named(part, ROWS[name]) for part in request.only)
-    ]
-    for name in of_tasks:
-        if name not in asked:
-            on_event(Note(text=f"{name} has none of these rows, and is left out"))
-    return asked
-
-
-def _has_task(experiment: str, request: Request) -> bool:
-    tasks = _tasks_of(experiment)
-    return not tasks or any(request.has(task.key) for task in tasks)
