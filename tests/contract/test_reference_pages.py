@@ -23,6 +23,13 @@ def test_the_page_of_benchmarks_says_what_the_figures_say():
         assert path.read_text(encoding="utf-8") == text, "run: python docs/generate_benchmarks.py"
 
 
+def test_the_tables_of_the_results_say_what_their_figures_say():
+    generator = runpy.run_path(str(DOCS / "generate_results.py"))
+    written = generator["PAGE"].read_text(encoding="utf-8")
+    assert all(f"<!-- table {name} -->" in written for name in generator["BLOCKS"])
+    assert written == generator["page"](written), "run: python docs/generate_results.py"
+
+
 def test_every_exit_code_is_documented():
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", ERRORS, re.MULTILINE)}
     assert documented == {code.value for code in ExitCode}

@@ -142,7 +142,7 @@ class Library(LibraryReader):
                 facts=facts,
                 created=created or (old.created if old is not None else now()),
                 updated=now(),
-                versions=_versions(),
+                versions=versions(),
                 current=next_generation(last + 1, previous, step=step, contents=contents),
                 previous=previous,
             )
@@ -251,7 +251,8 @@ class Library(LibraryReader):
         return path
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return those of this program, torch and Python."""
     return {
         "ost": _version("ostcli"),
         "torch": _version("torch"),

@@ -5,6 +5,7 @@ import itertools
 import json
 import shutil
 import sys
+from collections import Counter
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -28,7 +29,7 @@ from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.watch import Watch
 
 overfitting = sys.modules["ostcli.workflows.reproduce.overfitting"]
-table_1_module = sys.modules["ostcli.workflows.reproduce.table_1"]
+rows_module = sys.modules["ostcli.workflows.reproduce.rows"]
 kept = sys.modules["ostcli.workflows.reproduce.kept"]
 
 SHORT = 1e-4
@@ -58,6 +59,14 @@ def made(name, request, **options):
     return reproduce([name], request, precision=Precision.FP32, threads=1, **options)
 
 
+def courses_of(table):
+    """The figures of each method by step."""
+    courses = {}
+    for row in table.draft.rows:
+        courses.setdefault(row["method"], {})[row["step"]] = row["figures"]
+    return courses
+
+
 def train_one_run_at_a_time(monkeypatch):
     table_1 = sys.modules["ostcli.workflows.reproduce.table_1"]
     alone = [
@@ -75,13 +84,14 @@ def after_one_run():
 
 def test_table_1_lists_every_row_and_holds_figures_of_those_asked_for(request_):
     [table] = made("table1", request_).tables
-    rows = {row["name"]: row for row in table.draft.values["rows"]}
+    rows = {row["name"]: row for row in table.draft.rows}
 
     assert set(rows) >= {ablation.name for ablation in TABLE_1}
     assert {name for name, row in rows.items() if row["figures"]} == {FULL, "identity"}
     assert rows[FULL]["published"] == 0.23
     assert rows["identity"]["published"] is None
     figures = rows[FULL]["figures"]
+    assert set(figures["made_with"]) == {"ost", "torch", "python", "device"}
     assert len(figures["of_runs"]["accuracy"]) == 2
     assert figures["accuracy"]["low"] <= figures["accuracy"]["value"] <= figures["accuracy"]["high"]
     assert figures["seconds_each"] > 0
@@ -96,11 +106,15 @@ def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
     assert "| not run |" in text
     assert "less each other row" not in text, "of two runs nothing can be told"
     with table.path.with_suffix(".csv").open() as stream:
-        headings, *lines = csv.reader(stream)
-    assert headings == list(table.draft.headings)
-    assert len(lines) == len(table.draft.cells)
+        lines = {line["name"]: line for line in csv.DictReader(stream)}
+    accuracy = next(row for row in table.draft.rows if row["name"] == FULL)["figures"]["accuracy"]
+    assert len(lines) == len(table.draft.rows)
+    assert {key: float(lines[FULL][f"figures.accuracy.{key}"]) for key in accuracy} == accuracy
+    assert lines["identity"]["published"] == ""
+    assert lines[TWIN]["figures.accuracy.value"] == "", "not run"
     assert json.loads(table.path.with_suffix(".json").read_text()) == {
         **json.loads(json.dumps(table.draft.values)),
+        "rows": json.loads(json.dumps(table.draft.rows)),
         "comparison": None,
         "made": [FULL, "identity"],
     }
@@ -112,7 +126,7 @@ def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
 
 def test_the_other_direction_has_its_own_published_figures(request_):
     [table] = made("table1", replace(request_, tasks=("mnist-to-svhn",), only=("identity",))).tables
-    rows = {row["name"]: row for row in table.draft.values["rows"]}
+    rows = {row["name"]: row for row in table.draft.rows}
 
     assert rows[TABLE_1[0].name]["published"] == 0.07
     assert [name for name, row in rows.items() if row["figures"]] == ["identity"]
@@ -131,7 +145,7 @@ def test_more_rows_join_those_that_are_there(request_):
     made("table1", request_)
     [table] = made("table1", replace(request_, only=("no phase-II update",))).tables
 
-    known = {row["name"] for row in table.draft.values["rows"] if row["figures"]}
+    known = {row["name"] for row in table.draft.rows if row["figures"]}
     assert known == {FULL, "identity", "full, but no phase-II update of E^S and G^S"}
 
 
@@ -139,7 +153,7 @@ def test_other_settings_are_other_rows(request_):
     made("table1", request_)
     [table] = made("table1", replace(request_, seed=1, only=("identity",))).tables
 
-    known = {row["name"] for row in table.draft.values["rows"] if row["figures"]}
+    known = {row["name"] for row in table.draft.rows if row["figures"]}
     assert known == {"identity"}
 
 
@@ -148,8 +162,7 @@ def test_rows_of_other_settings_stay(request_):
     made("table1", replace(request_, runs=3, only=("identity",)))
     [again] = made("table1", replace(request_, only=("nearest in B",))).tables
     was, now = (
-        {row["name"]: row["figures"] for row in table.draft.values["rows"]}
-        for table in (before, again)
+        {row["name"]: row["figures"] for row in table.draft.rows} for table in (before, again)
     )
 
     assert now["identity"] == was["identity"]
@@ -159,7 +172,7 @@ def test_rows_of_other_settings_stay(request_):
 def test_a_whole_name_is_that_row_alone(request_):
     [table] = made("table1", replace(request_, only=(TWIN,))).tables
 
-    assert [row["name"] for row in table.draft.values["rows"] if row["figures"]] == [TWIN]
+    assert [row["name"] for row in table.draft.rows if row["figures"]] == [TWIN]
 
 
 def test_differences_are_told_run_by_run(request_):
@@ -181,7 +194,7 @@ def test_equal_seeds_give_equal_figures(request_):
     shutil.rmtree(request_.out)
     [other] = made("table1", request_).tables
 
-    for mine, theirs in zip(one.draft.values["rows"], other.draft.values["rows"], strict=True):
+    for mine, theirs in zip(one.draft.rows, other.draft.rows, strict=True):
         for figure in ("accuracy", "realism", "of_runs") if mine["figures"] else ():
             assert mine["figures"][figure] == theirs["figures"][figure]
     assert strip_of_one == _strip(other, "full-augmentation")
@@ -198,7 +211,7 @@ def test_a_stop_keeps_what_is_done(request_):
     assert not stopped.tables
 
     [table] = made("table1", request_).tables
-    assert {row["name"] for row in table.draft.values["rows"] if row["figures"]} == {
+    assert {row["name"] for row in table.draft.rows if row["figures"]} == {
         FULL,
         "identity",
     }
@@ -224,13 +237,13 @@ def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeyp
 
 
 def test_differences_have_their_sign():
-    right, wrong = {"accuracy": [1.0] * 10}, {"accuracy": [0.0] * 10}
-    found = {FULL: {"of_runs": right}, "identity": {"of_runs": wrong}, TWIN: None}
-    comparison = table_1_module._comparison(found)
+    ones, zeros = [1.0] * 10, [0.0] * 10
+    ours = {"of_runs": {"accuracy": ones, "right_and_real": zeros}}
+    other = {"of_runs": {"accuracy": zeros, "right_and_real": ones}}
+    comparison = rows_module.compared("full", {"identity": (ours, other)})
 
-    assert {name: [each.value for each in less] for name, less in comparison.less.items()} == {
-        "identity": [1.0]
-    }
+    assert comparison.ours == "full"
+    assert [each.value for each in comparison.less["identity"]] == [1.0, -1.0]
 
 
 def test_a_state_that_does_not_fit_is_none(tmp_path):
@@ -269,7 +282,7 @@ def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch)
     assert [event.num_steps for event in again.of(StepDone)] == [2], "those of two runs"
     assert not list(request.out.rglob("part-*"))
     assert _strip(table, "full") == strip_of_whole
-    rows, known = ({row["name"]: row for row in t.draft.values["rows"]} for t in (table, whole))
+    rows, known = ({row["name"]: row for row in t.draft.rows} for t in (table, whole))
     for figure in ("accuracy", "realism", "of_runs"):
         assert rows[FULL]["figures"][figure] == known[FULL]["figures"][figure]
 
@@ -283,7 +296,7 @@ def test_a_damaged_part_is_made_again(request_, monkeypatch):
     part.write_bytes(b"nothing")
 
     [table] = made("table1", request).tables
-    rows = {row["name"]: row["figures"] for row in table.draft.values["rows"]}
+    rows = {row["name"]: row["figures"] for row in table.draft.rows}
     assert len(rows[FULL]["of_runs"]["accuracy"]) == 2
 
 
@@ -321,8 +334,8 @@ def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
     assert len(list(request.out.rglob("part-*"))) == 1
 
     [table] = made("overfitting", request).tables
-    course = table.draft.values["courses"]["non-selective"]
-    assert list(course) == ["0", "1", "2", "3", "4", "6", "9", "12"]
+    course = courses_of(table)["non-selective"]
+    assert list(course) == [0, 1, 2, 3, 4, 6, 9, 12]
     assert all(len(at_step["of_runs"]["accuracy"]) == 2 for at_step in course.values())
 
 
@@ -357,7 +370,7 @@ def test_tables_of_a_task_share_their_rows(request_):
     told = Collected()
     [table] = made("fig3", replace(request_, only=("OST, 1 of A",)), on_event=told).tables
 
-    points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.values["points"]}
+    points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.rows}
     assert len(points[1, "OST"]["of_runs"]["accuracy"]) == 2
     assert not told.of(TrainingPlanned)
 
@@ -380,7 +393,7 @@ def test_baselines_and_departures_run(request_):
     only = ("UNIT", "CycleGAN", "born at random", "sampled", "anew", "goes on", "absolute")
     [table] = made("table1", replace(request_, only=only)).tables
 
-    known = [row["name"] for row in table.draft.values["rows"] if row["figures"]]
+    known = [row["name"] for row in table.draft.rows if row["figures"]]
     assert known == [
         "full, A born at random",
         "full, sampled latent",
@@ -416,7 +429,7 @@ def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
     [table] = made(
         "fig3", replace(request_, only=("OST, 1 of A", "UNIT, from phase I, 10 of A"))
     ).tables
-    points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.values["points"]}
+    points = {(p["pictures_of_a"], p["method"]): p["figures"] for p in table.draft.rows}
 
     assert {number for number, _ in points} == {1, 2, 5, 10}, "as many as A has pictures for"
     assert len(points[1, "OST"]["of_runs"]["accuracy"]) == 2
@@ -424,11 +437,26 @@ def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
     assert points[2, "OST"] is None
 
 
+def test_methods_are_compared_at_each_number_of_pictures_and_at_each_length(request_, monkeypatch):
+    monkeypatch.setattr(rows_module, "FEWEST_RUNS", 2)
+    only = ("OST, 1 of A", "OST, 2 of A", "UNIT, from phase I, 1 of A")
+    [points] = made("fig3", replace(request_, only=only)).tables
+    assert list(points.draft.comparison.less) == ["UNIT, from phase I, 1 of A"]
+
+    only = ("selective", "UNIT, from phase I")
+    [strip] = made("overfitting", replace(request_, only=only, budget=2 / 600)).tables
+    assert list(strip.draft.comparison.less) == [
+        "UNIT, from phase I, 1 steps",
+        "UNIT, from phase I, 2 steps",
+    ]
+    assert "“selective” less each other row" in strip.path.read_text()
+
+
 def test_points_of_many_pictures_have_fewer_runs(request_, monkeypatch):
     monkeypatch.setattr(sys.modules["ostcli.workflows.reproduce.fig_3"], "MOST_PICTURES", 10)
     request = replace(request_, runs=6, only=("OST, 2 of A", "OST, 5 of A"))
     [table] = made("fig3", request).tables
-    points = {p["pictures_of_a"]: p["figures"] for p in table.draft.values["points"][3:9:3]}
+    points = {p["pictures_of_a"]: p["figures"] for p in table.draft.rows[3:9:3]}
 
     runs = {number: len(figures["of_runs"]["accuracy"]) for number, figures in points.items()}
     assert runs == {2: 5, 5: 4}
@@ -437,13 +465,13 @@ def test_points_of_many_pictures_have_fewer_runs(request_, monkeypatch):
 def test_the_overfitting_strip_shows_every_method_at_every_length(request_):
     [table] = made("overfitting", replace(request_, only=(), budget=12 / 600)).tables
 
-    courses = table.draft.values["courses"]
+    courses = courses_of(table)
     assert list(courses)[:2] == ["selective", "non-selective"]
     assert [name.split(",")[0] for name in list(courses)[2:]] == ["UNIT", "CycleGAN"]
     for course in courses.values():
-        assert list(course) == ["0", "1", "2", "3", "4", "6", "9", "12"]
+        assert list(course) == [0, 1, 2, 3, 4, 6, 9, 12]
         # Before the first step all are the same networks.
-        assert course["0"] == courses["selective"]["0"]
+        assert course[0] == courses["selective"][0]
     with Image.open(table.pictures[-1]) as sheet:
         assert sheet.mode == "RGB"
 
@@ -513,10 +541,10 @@ def test_no_data_at_all_is_an_error(request_, tmp_path):
 def test_one_kind_of_runs_can_be_had_alone_and_joined_later(request_):
     short = replace(request_, only=("selective",), budget=10 / 600)
     [table] = made("overfitting", short).tables
-    assert table.draft.values["courses"]["non-selective"] is None
+    assert not any(courses_of(table)["non-selective"].values())
 
     [table] = made("overfitting", replace(short, only=("non-selective",))).tables
-    known = [name for name, course in table.draft.values["courses"].items() if course]
+    known = [name for name, course in courses_of(table).items() if any(course.values())]
     assert known == ["selective", "non-selective"]
 
 
@@ -582,6 +610,9 @@ def test_unknown_names_are_errors_of_usage(request_):
 def test_minimality_counts_every_seed(request_):
     [table] = made("minimality", replace(request_, only=())).tables
 
-    for counts in table.draft.values["matchings"].values():
-        assert sum(counts.values()) == 100
+    counts = Counter()
+    for row in table.draft.rows:
+        if row["asked_for"].startswith("the distribution"):
+            counts[row["network"]] += row["num_expressed"]
+    assert counts == {"two units": 100, "wide": 100}
     assert table.pictures[0].suffix == ".svg"

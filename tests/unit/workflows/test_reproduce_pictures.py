@@ -69,7 +69,7 @@ def made(request, *, of="table3", **options):
 def test_every_row_is_listed_beside_the_controls_and_what_is_published(request_):
     told = Collected()
     [table] = made(request_, on_event=told).tables
-    rows = {row["name"]: row for row in table.draft.values["rows"]}
+    rows = {row["name"]: row for row in table.draft.rows}
 
     assert {"identity", "colour_match", "unadapted", "UNIT, all of A"} <= set(rows)
     assert rows["OST, 1 of A"]["published"]["correct in the user study"] == 0.83
@@ -105,7 +105,7 @@ def test_a_row_says_what_its_training_had(request_):
 
 def test_fewer_runs_are_fewer_sources(request_):
     [table] = made(replace(request_, runs=1, only=("OST",))).tables
-    rows = {row["name"]: row for row in table.draft.values["rows"]}
+    rows = {row["name"]: row for row in table.draft.rows}
 
     assert table.draft.values["num_sources"] == 1
     assert len(rows["OST, 1 of A"]["of_pictures"]) == len(rows["identity"]["of_pictures"]) == 1
@@ -123,7 +123,7 @@ def test_rows_that_are_there_are_not_trained_again_and_are_measured_alike(reques
 def test_baselines_begin_from_phase_one_where_they_have_few(request_):
     request = replace(request_, only=("UNIT, 1 of A", "CycleGAN, few of A"))
     [table] = made(request).tables
-    costs = {row["name"]: row["cost"] for row in table.draft.values["rows"] if row["cost"]}
+    costs = {row["name"]: row["cost"] for row in table.draft.rows if row["cost"]}
 
     assert {name: cost["trainings"] for name, cost in costs.items()} == {
         "UNIT, 1 of A": NUM_SOURCES,
@@ -214,7 +214,7 @@ def test_what_has_all_of_a_takes_no_phase_one_and_is_trained_once_for_any_source
     again = Collected()
     [table] = made(request, on_event=again).tables
     assert not again.of(TrainingPlanned)
-    [row] = [row for row in table.draft.values["rows"] if row["name"] == plan.name]
+    [row] = [row for row in table.draft.rows if row["name"] == plan.name]
     assert len(row["of_pictures"]) == NUM_SOURCES
     assert row["cost"]["seconds_each"] > 0
 
@@ -340,7 +340,7 @@ def test_a_part_of_a_name_that_a_table_has_not_is_told(request_):
 
 
 def _scores(table):
-    return {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+    return {row["name"]: row["scores"] for row in table.draft.rows}
 
 
 def test_a_row_is_asked_for_by_its_name_in_the_table(request_):
@@ -397,7 +397,7 @@ def test_nothing_is_trained_where_only_a_control_is_asked_for(request_):
     [table] = made(replace(request_, only=("identity",)), on_event=told).tables
 
     assert not told.of(TrainingPlanned)
-    [unadapted] = [row for row in table.draft.values["rows"] if row["name"] == "unadapted"]
+    [unadapted] = [row for row in table.draft.rows if row["name"] == "unadapted"]
     assert unadapted["scores"] is None
     assert ["unadapted", "not run"] in [row[:2] for row in table.draft.cells]
 
@@ -408,7 +408,7 @@ def test_unadapted_results_are_kept_beside_those_of_the_rows(request_):
     [table] = made(replace(request_, only=("identity",)), on_event=told).tables
 
     assert not told.of(TrainingPlanned)
-    scores = {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+    scores = {row["name"]: row["scores"] for row in table.draft.rows}
     assert scores["unadapted"]["error"]["value"] > 0
     assert scores["OST, 1 of A"]["error"]["value"] > 0
 
@@ -426,7 +426,7 @@ def test_features_add_content_and_style(request_, tmp_path):
     weights = tmp_path / "squeezenet.safetensors"
     save_file(squeezenet1_0(weights=None).state_dict(), weights)
     [table] = made(replace(request_, weights=weights, only=("identity",))).tables
-    rows = {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+    rows = {row["name"]: row["scores"] for row in table.draft.rows}
 
     assert rows["identity"]["content"]["value"] == 0
     assert rows["colour_match"]["style"]["value"] > 0
@@ -440,7 +440,7 @@ def test_all_is_measured_at_the_size_at_which_networks_see_it(request_, monkeypa
     [table] = made(replace(request_, only=("identity",))).tables
 
     assert "reduced to 45 pixels" in table.path.read_text()
-    rows = {row["name"]: row["scores"] for row in table.draft.values["rows"]}
+    rows = {row["name"]: row["scores"] for row in table.draft.rows}
     # Right halves are the left ones without colours: no fine detail of theirs is lost.
     assert rows["identity"]["detail"]["value"] > 0.99
 

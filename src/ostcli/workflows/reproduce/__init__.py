@@ -19,8 +19,10 @@ from ostcli.paper.pictures.data import load_domains
 from ostcli.paper.pictures.settings import PictureTask
 from ostcli.paper.plots import can_plot
 from ostcli.store.durable import make_folder, write_file
+from ostcli.store.library import versions
 from ostcli.training.device import (
     choose_device,
+    describe_device,
     is_out_of_memory,
     keeping_all_memory,
     prepare_arithmetic,
@@ -203,9 +205,11 @@ def _makers(
 ) -> list[_Maker]:
     """Return what makes each table."""
     makers: list[_Maker] = []
+    rows = request.out / "rows"
+    made_with = {**versions(), "device": describe_device(watch.device)}
     for name in experiments:
         if name == MINIMALITY:
-            book = Book(request.out / name, request.out / "rows" / name)
+            book = Book(request.out / name, rows / name, made_with)
             makers.append(_Maker(name=name, book=book, make=partial(minimality, watch, request)))
         given = request, precision, watch
         of_tasks: dict[tuple[str, str], Callable[[Book], Table]] = {
@@ -218,7 +222,11 @@ def _makers(
             for task in OF_PICTURES.get(name, ())
         }
         makers += [
-            _Maker(name=f"{name}, {title}", book=Book.of(request.out, name, key), make=make)
+            _Maker(
+                name=f"{name}, {title}",
+                book=Book(request.out / f"{name}-{key}", rows / key, made_with),
+                make=make,
+            )
             for (key, title), make in of_tasks.items()
             if request.has(key)
         ]

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,9 @@ class Draft:
     cells: Sequence[Sequence[str]]
     """As people read them."""
     values: Values
-    """The same and more, for programs."""
+    """What holds for all of it, for programs."""
+    rows: Sequence[Values]
+    """Its rows for programs, as JSON values: those of the CSV are the same without lists."""
     made: Sequence[str]
     """The rows that it has figures of, by what tells them from the others."""
     comparison: Comparison | None = None
@@ -53,7 +55,12 @@ class Draft:
     def as_json(self) -> Values:
         """Return all of it that programs read."""
         comparison = asdict(self.comparison) if self.comparison else None
-        return {**self.values, "comparison": comparison, "made": list(self.made)}
+        return {
+            **self.values,
+            "rows": list(self.rows),
+            "comparison": comparison,
+            "made": list(self.made),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +84,13 @@ class Row:
         name: of what it is of.
         settings: all that its figures depend on, as JSON values.
         folder: where its figures and pictures are.
+        made_with: versions and device, which its figures depend on by rounding alone.
     """
 
     name: str
     settings: Values
     folder: Path
+    made_with: Values
 
     @property
     def figures(self) -> Values | None:
@@ -97,6 +106,7 @@ class Row:
 
         The row is at its end: its parts are removed.
         """
+        figures = {**figures, "made_with": self.made_with}
         row = {"name": self.name, "settings": self.settings, "figures": figures}
         make_folder(self.folder)
         write_file(self._path, _as_bytes(row))
@@ -157,15 +167,12 @@ class Book:
     Args:
         folder: of the table.
         rows: where a folder for each row is.
+        made_with: see `Row`.
     """
 
     folder: Path
     rows: Path
-
-    @classmethod
-    def of(cls, out: Path, experiment: str, task: str) -> "Book":
-        """Return the book of an experiment on a task, in the folder of all results."""
-        return cls(out / f"{experiment}-{task}", out / "rows" / task)
+    made_with: Values
 
     def row(self, name: str, settings: Values) -> Row:
         """Return a row, made already or not.
@@ -175,7 +182,8 @@ class Book:
             settings: all that its figures depend on, as JSON values.
         """
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-        return Row(name, settings, self.rows / f"{slug(name)}-{digest}")
+        folder = self.rows / f"{slug(name)}-{digest}"
+        return Row(name, settings, folder, self.made_with)
 
     def write(self, draft: Draft) -> Table:
         """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as WebP."""
@@ -195,9 +203,7 @@ class Book:
             *([draft.comparison.markdown()] if draft.comparison else []),
         ]
         write_file(path, ("\n\n".join(part.strip() for part in parts) + "\n").encode())
-        stream = io.StringIO(newline="")
-        csv.writer(stream, lineterminator="\n").writerows([draft.headings, *draft.cells])
-        write_file(path.with_suffix(".csv"), stream.getvalue().encode())
+        write_file(path.with_suffix(".csv"), as_csv(draft.rows).encode())
         write_file(path.with_suffix(".json"), _as_bytes(draft.as_json()))
         return Table(draft=draft, path=path, pictures=tuple(pictures), is_poorer=is_poorer)
 
@@ -207,6 +213,30 @@ class Book:
         if not path.with_suffix(".json").is_file():
             make_folder(self.folder)
             write_file(path, f"{sentence}.\n".encode())
+
+
+def as_csv(rows: Sequence[Values]) -> str:
+    """Return rows of JSON values as CSV: a column for each value, named by the way to it.
+
+    The names have a dot for each step down, as those of pandas' `json_normalize`; lists are left
+    out, and what a row does not have is empty.
+    """
+    records = [dict(_flat(row)) for row in rows]
+    columns = list(dict.fromkeys(column for record in records for column in record))
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return stream.getvalue()
+
+
+def _flat(values: Values, way: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the single values below some, each with the way to it; none of what is None."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{way}{key}.")
+        elif not isinstance(value, list) and value is not None:
+            yield f"{way}{key}", value
 
 
 def _made_before(path: Path) -> set[str]:

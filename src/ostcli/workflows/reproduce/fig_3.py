@@ -13,10 +13,12 @@ from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot
 from ostcli.workflows.reproduce.digits import DigitLab
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
+    CONTROLS_ELSEWHERE,
     INTERVALS,
     SCORES,
     Asked,
     cells,
+    compared,
     figures_of,
     make_rows,
     of_pictures_seen,
@@ -66,11 +68,19 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
                 "task": lab.task.key,
                 "facts": lab.facts,
                 "settings": lab.settings,
-                "points": [
-                    {"pictures_of_a": number, "method": name, "figures": figures}
-                    for (number, name), figures in found.items()
-                ],
             },
+            rows=[
+                {"pictures_of_a": number, "method": name, "figures": figures}
+                for (number, name), figures in found.items()
+            ],
+            comparison=compared(
+                "OST",
+                {
+                    f"{name}, {number} of A": (ours, figures)
+                    for (number, name), figures in found.items()
+                    if name != "OST" and figures and (ours := found[number, "OST"])
+                },
+            ),
             made=[row for row, figures in by_row.items() if figures],
             plot=partial(_plot, lab, found) if any(found.values()) else None,
         )
@@ -88,7 +98,8 @@ def _caution(lab: DigitLab, request: Request) -> str:
         f"most {_most_pictures(request):,} together, so many pictures mean few runs, and a single "
         "run has no interval. Where there are many, the steps are "
         f"{VIEWS_OF_EACH * lab.budget:g} for each. The paper gives no numbers, only curves: OST "
-        "above both others at one picture (0.23 in its Table 1), overtaken as A grows."
+        "above both others at one picture (0.23 in its Table 1), overtaken as A grows. "
+        f"{CONTROLS_ELSEWHERE}"
     )
 
 

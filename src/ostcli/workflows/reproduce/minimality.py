@@ -56,13 +56,15 @@ def minimality(watch: Watch, request: Request, book: Book) -> Table:
         watch.check()
         watch.on_event(Note(text=f"training {NUM_SEEDS} networks for each map"))
         figures = row.keep(_run(steps, request.seed, watch.of(NAME, device=CPU)))
+    rows = _rows(figures)
     return book.write(
         Draft(
             name=NAME,
             introduction=INTRODUCTION,
             headings=HEADINGS,
-            cells=_cells(figures),
-            values={"settings": settings, **figures},
+            cells=[_cells(row) for row in rows],
+            values={"settings": settings, "made_with": figures.get("made_with")},
+            rows=rows,
             made=[NAME],
             plot=partial(_plot, figures),
         )
@@ -80,22 +82,32 @@ def _run(steps: int, seed: int, on_step: OnStep) -> Values:
     }
 
 
-def _cells(figures: Values) -> list[list[str]]:
-    cells = []
+def _rows(figures: Values) -> list[Values]:
+    rows: list[Values] = []
     for network, fits in figures["fits"].items():
         for name, fit in fits.items():
             kind = "semantic" if name in SEMANTIC else "not semantic"
-            asked = f"the map “{name}” ({kind})"
-            cells.append([network, asked, f"{fit['num_expressed']}", f"{fit['best_error']:.3f}"])
+            rows.append({"network": network, "asked_for": f"the map “{name}” ({kind})", **fit})
         matching = figures["matchings"][network]
-        for key, result in (
-            ("num_forwards", "forwards"),
-            ("num_backwards", "backwards"),
-            ("num_non_semantic", "another map"),
-            ("num_unmatched", "no match"),
-        ):
-            cells.append([network, f"the distribution; came to: {result}", f"{matching[key]}", "–"])
-    return cells
+        rows += [
+            {
+                "network": network,
+                "asked_for": f"the distribution; came to: {result}",
+                "num_expressed": matching[key],
+            }
+            for key, result in (
+                ("num_forwards", "forwards"),
+                ("num_backwards", "backwards"),
+                ("num_non_semantic", "another map"),
+                ("num_unmatched", "no match"),
+            )
+        ]
+    return rows
+
+
+def _cells(row: Values) -> list[str]:
+    error = f"{row['best_error']:.3f}" if "best_error" in row else "–"
+    return [row["network"], row["asked_for"], f"{row['num_expressed']}", error]
 
 
 def _plot(figures: Values) -> bytes:

@@ -14,15 +14,18 @@ from ostcli.events import Note
 from ostcli.images.sheet import contact_sheet
 from ostcli.paper.digits.settings import ADAPT_STEPS, FULL, TABLE_1, TWIN
 from ostcli.paper.plots import plot_lines
+from ostcli.paper.tables import Comparison
 from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
+    CONTROLS_ELSEWHERE,
     INTERVALS,
     PLOTTED,
     SCORES,
     cell,
+    compared,
     estimate,
     panels_of,
     pieces,
@@ -78,7 +81,8 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 f"{len(drawn.labels)} pictures of A as training goes on for {LOOKS[-1]:.0f} times "
                 "as long: the full method, where their losses change A's own layers alone; the "
                 "same where they change every layer; and UNIT and CycleGAN from phase I's "
-                f"networks. {INTERVALS} All steps are of the same runs."
+                f"networks. {INTERVALS} All steps are of the same runs. "
+                f"{CONTROLS_ELSEWHERE}"
             ),
             headings=HEADINGS,
             cells=[
@@ -89,8 +93,13 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 "task": lab.task.key,
                 "facts": lab.facts,
                 "settings": lab.settings,
-                "courses": courses,
             },
+            rows=[
+                {"method": name, "step": step, "figures": course and course[str(step)]}
+                for name, course in courses.items()
+                for step in looks
+            ],
+            comparison=_comparison(courses, looks),
             made=[name for name, course in courses.items() if course],
             plot=partial(_plot, lab, courses) if any(courses.values()) else None,
             sheet=_sheet(drawn, looks, [row for name, row in rows.items() if courses[name]])
@@ -100,13 +109,30 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
     )
 
 
+def _comparison(courses: Mapping[str, Values | None], looks: Sequence[int]) -> Comparison | None:
+    """Compare the full method with the others, run by run after as many steps."""
+    (ours, full), *others = courses.items()
+    if full is None:
+        return None
+    return compared(
+        ours,
+        {
+            f"{name}, {step} steps": (full[str(step)], course[str(step)])
+            for name, course in others
+            if course
+            for step in looks
+            if step
+        },
+    )
+
+
 def _prolonged(method: Trained[Any]) -> Trained[Any]:
     return replace(method, steps=round(LOOKS[-1] * ADAPT_STEPS))
 
 
 def _kept(row: Row, looks: Sequence[int]) -> Values | None:
     """Return what is on the disk of a kind; None unless all of it is."""
-    return row.figures if row.pictures(len(looks)) else None
+    return _course(row.figures, looks) if row.figures and row.pictures(len(looks)) else None
 
 
 def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values:
@@ -116,12 +142,17 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
     made, _ = translate_in_parts(row, _prolonged(METHODS[row.name]), lab, drawn, looks)
     for index, step in enumerate(looks):
         row.keep_picture(index, strip(made[step][:SHOWN, 0]))
-    return row.keep(
-        {
-            str(step): asdict(lab.judge.score(pictures, drawn.labels))
-            for step, pictures in made.items()
-        }
-    )
+    scores = {
+        str(step): asdict(lab.judge.score(pictures, drawn.labels))
+        for step, pictures in made.items()
+    }
+    return _course(row.keep(scores), looks)
+
+
+def _course(figures: Values, looks: Sequence[int]) -> Values:
+    """Return the scores of a kind by step, each with what made them."""
+    made_with = figures.get("made_with")
+    return {str(step): {**figures[str(step)], "made_with": made_with} for step in looks}
 
 
 def _at(course: Values | None, step: int) -> list[str]:

@@ -13,8 +13,9 @@ from ostcli.images.sheet import contact_sheet
 from ostcli.images.tensors import tensor_to_image
 from ostcli.paper.digits.controls import in_colours
 from ostcli.paper.digits.layers import SIDE
-from ostcli.paper.intervals import Estimate
+from ostcli.paper.intervals import Estimate, difference
 from ostcli.paper.plots import Points
+from ostcli.paper.tables import Comparison
 from ostcli.workflows.reproduce.book import Book, Row, Values
 from ostcli.workflows.reproduce.digit_methods import AT_ONCE, DigitMethod
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
@@ -27,6 +28,8 @@ INTERVALS = (
     "steps."
 )
 """What is said of every table of digits."""
+CONTROLS_ELSEWHERE = "What controls come to stands in Table 1 of the same direction."
+"""What is said of every other one."""
 SCORES = {
     "accuracy": "accuracy",
     "balanced": "balanced",
@@ -36,6 +39,10 @@ SCORES = {
 """Of every row, with their headings."""
 PLOTTED = ("accuracy", "realism", "right_and_real")
 """Of them, a panel each of a plot."""
+COMPARED = ("accuracy", "right_and_real")
+"""Of them, what is known of each run."""
+FEWEST_RUNS = 10
+"""Runs below which nothing is said of differences."""
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
 TILE = 40
@@ -228,6 +235,30 @@ def cell(figure: Estimate) -> str:
 def cells(figures: Values) -> list[str]:
     """Return the scores of a row, for people."""
     return [cell(estimate(figures[score])) for score in SCORES]
+
+
+def compared(ours: str, pairs: Mapping[str, tuple[Values, Values]]) -> Comparison | None:
+    """Compare one method with others, run by run on the same pictures; None of few runs.
+
+    Args:
+        ours: the name of the one.
+        pairs: its figures and the other's, by what is to stand for that.
+    """
+    told = {
+        name: (one["of_runs"], other["of_runs"])
+        for name, (one, other) in pairs.items()
+        if len(one["of_runs"]["accuracy"]) >= FEWEST_RUNS
+    }
+    if not told:
+        return None
+    return Comparison(
+        ours=ours,
+        figures=[SCORES[score] for score in COMPARED],
+        less={
+            name: [difference(mine[score], theirs[score]) for score in COMPARED]
+            for name, (mine, theirs) in told.items()
+        },
+    )
 
 
 def panels_of(

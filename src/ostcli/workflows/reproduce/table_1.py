@@ -6,7 +6,7 @@ from functools import partial
 
 from ostcli.paper.digits.controls import CONTROLS, commonest_label
 from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1
-from ostcli.paper.intervals import Estimate, balanced_share, difference, share
+from ostcli.paper.intervals import Estimate, balanced_share, share
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.paper.tables import Comparison, seconds_cell
 from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Table, Values
@@ -27,6 +27,7 @@ from ostcli.workflows.reproduce.rows import (
     Asked,
     cell,
     cells,
+    compared,
     estimate,
     figures_of,
     make_rows,
@@ -58,8 +59,6 @@ CAUTION = (
     "latents are deterministic, as all others here; it and CycleGAN keep no history of pictures. "
     "At the budget of 1 the number of steps is one that suits the full method (decision 0043)."
 )
-FEWEST_RUNS = 10
-"""Runs below which nothing is said of differences."""
 
 
 def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
@@ -96,11 +95,11 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
                 "facts": lab.facts,
                 "settings": lab.settings,
                 "always": {"label": guess, **{key: asdict(each) for key, each in guessed.items()}},
-                "rows": [
-                    {"name": name, "published": published[name], "figures": figures}
-                    for name, figures in found.items()
-                ],
             },
+            rows=[
+                {"name": name, "published": published[name], "figures": figures}
+                for name, figures in found.items()
+            ],
             plot=partial(_plot, lab, found, published) if any(found.values()) else None,
             sheet=sheet_of(lab, request, rows),
         )
@@ -135,20 +134,10 @@ def _always(label: int, labels: Sequence[int]) -> Mapping[str, Estimate]:
 def _comparison(found: Mapping[str, Values | None]) -> Comparison | None:
     """Compare the full method with the others, run by run on the same pictures."""
     full = found[FULL]
-    if full is None or len(full["of_runs"]["accuracy"]) < FEWEST_RUNS:
+    if full is None:
         return None
-    return Comparison(
-        ours=FULL,
-        figures=[SCORES[score] for score in full["of_runs"]],
-        less={
-            name: [
-                difference(mine, figures["of_runs"][score])
-                for score, mine in full["of_runs"].items()
-            ]
-            for name, figures in found.items()
-            if name != FULL and figures is not None
-        },
-    )
+    others = {name: figures for name, figures in found.items() if name != FULL}
+    return compared(FULL, {name: (full, figures) for name, figures in others.items() if figures})
 
 
 def _plot(

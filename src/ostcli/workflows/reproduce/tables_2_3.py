@@ -147,17 +147,17 @@ def _draft(name: str, lab: PictureLab, rows: _Rows, results: Results) -> Draft:
             "features": results.features,
             "classifier_accuracy": results.accuracy,
             "num_sources": len(lab.sources),
-            "rows": [
-                {
-                    "name": each,
-                    "scores": _values_of(scores.get(each)),
-                    "of_pictures": [asdict(one) for one in _of_each(results, each)],
-                    "published": published.get(each),
-                    "cost": rows.costs.get(each),
-                }
-                for each in (*scores, *not_made)
-            ],
         },
+        rows=[
+            {
+                "name": each,
+                "scores": _values_of(scores.get(each)),
+                "of_pictures": [asdict(one) for one in _of_each(results, each)],
+                "published": published.get(each),
+                "cost": rows.costs.get(each),
+            }
+            for each in (*scores, *not_made)
+        ],
         plot=partial(plot_bars, panels, title=lab.task.title) if panels else None,
         sheet=_sheet(lab, rows.made),
     )
