@@ -8,9 +8,11 @@ page with what this would write.
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from ostcli.paper.tables import markdown_table
 
 PAGE = Path(__file__).parent / "results.md"
 FOLDER = Path(__file__).parent / "results"
@@ -18,6 +20,7 @@ BLOCK = re.compile(
     r"(?P<begin><!-- table (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
 
+EXPERIMENTS = ("table1", "fig3", "overfitting", "table2", "table3", "minimality")
 DIRECTIONS = {"svhn-to-mnist": "SVHN → MNIST", "mnist-to-svhn": "MNIST → SVHN"}
 STYLES = {
     "summer-to-winter": "Summer2Winter",
@@ -50,21 +53,20 @@ def table_of(experiment: str, task: str) -> Values | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown, figures to the right."""
-    rules = ["---", *["--:"] * (len(headings) - 1)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in (headings, rules, *rows))
+def rows_of(table: Values | None) -> Mapping[str, Values]:
+    """Return a table's rows by their names."""
+    return {row["name"]: row for row in table["rows"]} if table else {}
 
 
 def interval(figure: Values) -> str:
-    """Return a figure with the ends of its interval."""
+    """Return a figure with the ends of its interval, where it has one."""
+    if figure["low"] is None:
+        return f"{figure['value']:.3f}"
     return f"{figure['value']:.3f} [{figure['low']:.2f}, {figure['high']:.2f}]"
 
 
-def reach(figure: Values | None) -> str:
-    """Return a figure with the reach of its interval, as far to either side."""
-    if figure is None:
-        return "–"
+def reach(figure: Values) -> str:
+    """Return a figure with the reach of its interval, as far to either side, where it has one."""
     if figure["high"] is None:
         return f"{figure['value']:.2f}"
     return f"{figure['value']:.2f} ± {figure['high'] - figure['value']:.2f}"
@@ -73,101 +75,90 @@ def reach(figure: Values | None) -> str:
 def table_1() -> str:
     """Return accuracy, and right and real, published and ours, of every row."""
     found = {title: table_of("table1", key) for key, title in DIRECTIONS.items()}
-    of = {
-        title: {row["name"]: row for row in table["rows"]}
-        for title, table in found.items()
-        if table
-    }
-    headings = [
-        "",
-        *(
-            f"{title}: {each}"
-            for title in of
-            for each in ("published", "accuracy", "right and real")
-        ),
-    ]
+    rows = {title: rows_of(table) for title, table in found.items() if table}
+    kinds = ("published", "accuracy", "right and real")
+    names = dict.fromkeys(name for by_name in rows.values() for name in by_name)
 
-    def cells(row: Values) -> list[str]:
-        known = "–" if row["published"] is None else f"{row['published']:.2f}"
-        if row["figures"] is None:
+    def cells(row: Values | None) -> list[str]:
+        published, figures = (row or {}).get("published"), (row or {}).get("figures")
+        known = "–" if published is None else f"{published:.2f}"
+        if figures is None:
             return [known, "not run", "not run"]
-        return [known, *(interval(row["figures"][each]) for each in ("accuracy", "right_and_real"))]
+        return [known, *(interval(figures[each]) for each in ("accuracy", "right_and_real"))]
 
-    names = next(iter(of.values()))
-    return markdown(
-        headings,
-        [[name, *(cell for rows in of.values() for cell in cells(rows[name]))] for name in names],
+    return markdown_table(
+        ["", *(f"{title}: {kind}" for title in rows for kind in kinds)],
+        [
+            [name, *(cell for by_name in rows.values() for cell in cells(by_name.get(name)))]
+            for name in names
+        ],
     )
 
 
-def of_pictures(figure: str, tasks: Mapping[str, Mapping[str, str]]) -> str:
-    """Return a figure of Tables 2 and 3, published and ours, of every method."""
+def of_pictures(
+    figure: str,
+    published: str,
+    tasks: Mapping[str, Mapping[str, str]],
+    columns: Mapping[str, str],
+    written: Callable[[Values], str] = reach,
+) -> str:
+    """Return a figure of Tables 2 and 3, published and ours.
 
-    def line(title: str, rows: Mapping[str, Values]) -> Iterator[str]:
-        yield title
-        for name in METHODS:
-            published = (rows[name]["published"] or {}).get(figure)
-            ours = (rows[name]["scores"] or {}).get(figure)
-            yield reach(ours) if published is None else f"*{published:.2f}*; {reach(ours)}"
+    Args:
+        figure: its name in our scores.
+        published: its name, or that of what it stands in for, among the published figures.
+        tasks: their titles by their keys, by the experiment.
+        columns: headings by the names of rows.
+        written: makes a cell of ours.
+    """
+
+    def cell(row: Values) -> str:
+        known = (row["published"] or {}).get(published)
+        ours = (row["scores"] or {}).get(figure)
+        text = "not run" if ours is None else written(ours)
+        return text if known is None else f"*{known:.2f}*; {text}"
 
     lines = []
     for experiment, titles in tasks.items():
         for key, title in titles.items():
-            table = table_of(experiment, key)
-            if table:
-                lines.append(list(line(title, {row["name"]: row for row in table["rows"]})))
-    return markdown(["", *METHODS.values()], lines)
-
-
-def error_to_truth() -> str:
-    """Return the user study's figures, and ours of the distance to the truth."""
-    columns = {**METHODS, "identity": "x itself", "mean_of_folder": "mean of B"}
-    lines = []
-    for key, title in DRAWINGS.items():
-        table = table_of("table3", key)
-        if table is None:
-            continue
-        rows = {row["name"]: row for row in table["rows"]}
-        line = [title]
-        for name in columns:
-            study = (rows[name]["published"] or {}).get("correct in the user study")
-            ours = f"{rows[name]['scores']['error']['value']:.3f}"
-            line.append(ours if study is None else f"*{study:.2f}*; {ours}")
-        lines.append(line)
-    return markdown(["", *columns.values()], lines)
+            rows = rows_of(table_of(experiment, key))
+            if rows:
+                lines.append([title, *(cell(rows[name]) for name in columns)])
+    return markdown_table(["", *columns.values()], lines)
 
 
 def how_made() -> str:
     """Return the command, the precision and the time of every table."""
+    paths = [*sorted(FOLDER.glob("*/*.json")), *sorted(FOLDER.glob("seed-*/*/*.json"))]
     lines = []
-    for path in sorted(FOLDER.glob("*/*.json")) + sorted(FOLDER.glob("seed-*/*/*.json")):
-        table = json.loads(path.read_text(encoding="utf-8"))
-        experiment, settings = path.stem.split("-")[0], table["settings"]
-        command = f"ost reproduce {experiment}"
-        if "task" not in table:
-            lines.append(
-                [f"[{path.stem}](results/{path.parent.name}/{path.stem}.md)", f"`{command}`", "–"]
-            )
+    for path in paths:
+        if path.stem.split("-")[0] not in EXPERIMENTS:
             continue
-        phase_two = settings.get("two", settings)
-        runs = table.get("num_sources") or _most_runs(table["rows"])
-        seed = phase_two["seed"]
-        command += f" --task {table['task']} --runs {runs} --precision {phase_two['precision']}"
-        command += f" --seed {seed}" if seed else ""
-        seconds = sum(_seconds(row) for row in table["rows"])
         where = path.parent.relative_to(FOLDER)
+        table = json.loads(path.read_text(encoding="utf-8"))
+        seconds = sum(_seconds(row) for row in table["rows"])
+        taken = f"{seconds / 60:.0f} min" if seconds else "not kept"
         lines.append(
-            [
-                f"[{where}](results/{where}/{path.stem}.md)",
-                f"`{command}`",
-                f"{seconds / 60:.0f} min" if seconds else "–",
-            ]
+            [f"[{where}](results/{where}/{path.stem}.md)", f"`{_command(path, table)}`", taken]
         )
-    return markdown(["", "command", "its rows' trainings"], lines)
+    return markdown_table(["", "command", "its rows' trainings"], lines)
+
+
+def _command(path: Path, table: Values) -> str:
+    command = f"ost reproduce {path.stem.split('-')[0]}"
+    if "task" not in table:
+        return command
+    settings = table["settings"]
+    phase_two = settings.get("two", settings)
+    runs = table.get("num_sources") or _most_runs(table["rows"])
+    command += f" --task {table['task']} --runs {runs} --precision {phase_two['precision']}"
+    return command + (f" --seed {phase_two['seed']}" if phase_two["seed"] else "")
 
 
 def _most_runs(rows: Sequence[Values]) -> int:
-    return max(len(row["figures"]["of_runs"]["accuracy"]) for row in rows if row["figures"])
+    """Return how many runs the row has that has most; 0 while none is there."""
+    counts = [len(row["figures"]["of_runs"]["accuracy"]) for row in rows if row["figures"]]
+    return max(counts, default=0)
 
 
 def _seconds(row: Values) -> float:
@@ -180,11 +171,19 @@ def _seconds(row: Values) -> float:
     return figures["seconds_each"] * len(figures["of_runs"]["accuracy"])
 
 
+BOTH = {"table2": STYLES, "table3": DRAWINGS}
+OF_TRUTH = {**METHODS, "identity": "x itself", "mean_of_folder": "mean of B"}
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "table-1": table_1,
-    "content": lambda: of_pictures("content", {"table2": STYLES, "table3": DRAWINGS}),
-    "style": lambda: of_pictures("style", {"table2": STYLES, "table3": DRAWINGS}),
-    "truth": error_to_truth,
+    "content": lambda: of_pictures("content", "content", BOTH, METHODS),
+    "style": lambda: of_pictures("style", "style", BOTH, METHODS),
+    "truth": lambda: of_pictures(
+        "error",
+        "correct in the user study",
+        {"table3": DRAWINGS},
+        OF_TRUTH,
+        lambda error: f"{error['value']:.3f}",
+    ),
     "how-made": how_made,
 }
 

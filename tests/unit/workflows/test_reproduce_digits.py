@@ -91,7 +91,7 @@ def test_table_1_lists_every_row_and_holds_figures_of_those_asked_for(request_):
     assert rows[FULL]["published"] == 0.23
     assert rows["identity"]["published"] is None
     figures = rows[FULL]["figures"]
-    assert set(figures["made_with"]) == {"ost", "torch", "python", "device"}
+    assert set(rows[FULL]["made_with"]) == {"ost", "torch", "python", "device"}
     assert len(figures["of_runs"]["accuracy"]) == 2
     assert figures["accuracy"]["low"] <= figures["accuracy"]["value"] <= figures["accuracy"]["high"]
     assert figures["seconds_each"] > 0
@@ -238,9 +238,9 @@ def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeyp
 
 def test_differences_have_their_sign():
     ones, zeros = [1.0] * 10, [0.0] * 10
-    ours = {"of_runs": {"accuracy": ones, "right_and_real": zeros}}
-    other = {"of_runs": {"accuracy": zeros, "right_and_real": ones}}
-    comparison = rows_module.compared("full", {"identity": (ours, other)})
+    ours = {"num_own": 1, "of_runs": {"accuracy": ones, "right_and_real": zeros}}
+    other = {"num_own": 1, "of_runs": {"accuracy": zeros, "right_and_real": ones}}
+    comparison = rows_module.compared_by_run("full", {"identity": (ours, other)})
 
     assert comparison.ours == "full"
     assert [each.value for each in comparison.less["identity"]] == [1.0, -1.0]
@@ -438,7 +438,7 @@ def test_figure_3_has_a_point_for_each_number_of_pictures(request_):
 
 
 def test_methods_are_compared_at_each_number_of_pictures_and_at_each_length(request_, monkeypatch):
-    monkeypatch.setattr(rows_module, "FEWEST_RUNS", 2)
+    monkeypatch.setattr(rows_module, "is_enough", lambda *_: True)
     only = ("OST, 1 of A", "OST, 2 of A", "UNIT, from phase I, 1 of A")
     [points] = made("fig3", replace(request_, only=only)).tables
     assert list(points.draft.comparison.less) == ["UNIT, from phase I, 1 of A"]
@@ -449,7 +449,7 @@ def test_methods_are_compared_at_each_number_of_pictures_and_at_each_length(requ
         "UNIT, from phase I, 1 steps",
         "UNIT, from phase I, 2 steps",
     ]
-    assert "“selective” less each other row" in strip.path.read_text()
+    assert "“selective, after as many steps” less each other row" in strip.path.read_text()
 
 
 def test_points_of_many_pictures_have_fewer_runs(request_, monkeypatch):
@@ -612,7 +612,7 @@ def test_minimality_counts_every_seed(request_):
 
     counts = Counter()
     for row in table.draft.rows:
-        if row["asked_for"].startswith("the distribution"):
+        if row["told"] == "the distribution":
             counts[row["network"]] += row["num_expressed"]
     assert counts == {"two units": 100, "wide": 100}
     assert table.pictures[0].suffix == ".svg"

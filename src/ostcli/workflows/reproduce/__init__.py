@@ -21,6 +21,7 @@ from ostcli.paper.plots import can_plot
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import versions
 from ostcli.training.device import (
+    CPU,
     choose_device,
     describe_device,
     is_out_of_memory,
@@ -205,11 +206,9 @@ def _makers(
 ) -> list[_Maker]:
     """Return what makes each table."""
     makers: list[_Maker] = []
-    rows = request.out / "rows"
-    made_with = {**versions(), "device": describe_device(watch.device)}
     for name in experiments:
         if name == MINIMALITY:
-            book = Book(request.out / name, rows / name, made_with)
+            book = _book(request.out, name, name, CPU)
             makers.append(_Maker(name=name, book=book, make=partial(minimality, watch, request)))
         given = request, precision, watch
         of_tasks: dict[tuple[str, str], Callable[[Book], Table]] = {
@@ -224,13 +223,18 @@ def _makers(
         makers += [
             _Maker(
                 name=f"{name}, {title}",
-                book=Book(request.out / f"{name}-{key}", rows / key, made_with),
+                book=_book(request.out, f"{name}-{key}", key, watch.device),
                 make=make,
             )
             for (key, title), make in of_tasks.items()
             if request.has(key)
         ]
     return makers
+
+
+def _book(out: Path, table: str, rows: str, where: torch.device) -> Book:
+    """Return the book of a table, in the folder of all results, and of the rows of its task."""
+    return Book(out / table, out / "rows" / rows, {**versions(), "device": describe_device(where)})
 
 
 @keeping_all_memory()

@@ -84,30 +84,35 @@ class Row:
         name: of what it is of.
         settings: all that its figures depend on, as JSON values.
         folder: where its figures and pictures are.
-        made_with: versions and device, which its figures depend on by rounding alone.
+        made_with_now: versions and device, which stand beside the figures once it is made.
     """
 
     name: str
     settings: Values
     folder: Path
-    made_with: Values
+    made_with_now: Values
 
     @property
     def figures(self) -> Values | None:
         """Its figures, as JSON values; None if it was not made to its end."""
-        try:
-            row = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return row["figures"] if isinstance(row, dict) and "figures" in row else None
+        return self._on_disk.get("figures")
+
+    @property
+    def made_with(self) -> Values | None:
+        """Versions and device that it was made with; None if that was not written down."""
+        return self._on_disk.get("made_with")
 
     def keep(self, figures: Values) -> Values:
         """Put the figures, JSON values, on the disk, and return them as `figures` will.
 
         The row is at its end: its parts are removed.
         """
-        figures = {**figures, "made_with": self.made_with}
-        row = {"name": self.name, "settings": self.settings, "figures": figures}
+        row = {
+            "name": self.name,
+            "settings": self.settings,
+            "made_with": self.made_with_now,
+            "figures": figures,
+        }
         make_folder(self.folder)
         write_file(self._path, _as_bytes(row))
         for path in self.folder.glob("part-*.safetensors"):
@@ -150,6 +155,14 @@ class Row:
         return found if len(found) == number else None
 
     @property
+    def _on_disk(self) -> Values:
+        try:
+            row = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return row if isinstance(row, dict) else {}
+
+    @property
     def _path(self) -> Path:
         return self.folder / "row.json"
 
@@ -167,12 +180,12 @@ class Book:
     Args:
         folder: of the table.
         rows: where a folder for each row is.
-        made_with: see `Row`.
+        made_with_now: see `Row`.
     """
 
     folder: Path
     rows: Path
-    made_with: Values
+    made_with_now: Values
 
     def row(self, name: str, settings: Values) -> Row:
         """Return a row, made already or not.
@@ -183,7 +196,7 @@ class Book:
         """
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
         folder = self.rows / f"{slug(name)}-{digest}"
-        return Row(name, settings, folder, self.made_with)
+        return Row(name, settings, folder, self.made_with_now)
 
     def write(self, draft: Draft) -> Table:
         """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as WebP."""
@@ -203,7 +216,7 @@ class Book:
             *([draft.comparison.markdown()] if draft.comparison else []),
         ]
         write_file(path, ("\n\n".join(part.strip() for part in parts) + "\n").encode())
-        write_file(path.with_suffix(".csv"), as_csv(draft.rows).encode())
+        write_file(path.with_suffix(".csv"), _as_csv(draft.rows).encode())
         write_file(path.with_suffix(".json"), _as_bytes(draft.as_json()))
         return Table(draft=draft, path=path, pictures=tuple(pictures), is_poorer=is_poorer)
 
@@ -215,7 +228,7 @@ class Book:
             write_file(path, f"{sentence}.\n".encode())
 
 
-def as_csv(rows: Sequence[Values]) -> str:
+def _as_csv(rows: Sequence[Values]) -> str:
     """Return rows of JSON values as CSV: a column for each value, named by the way to it.
 
     The names have a dot for each step down, as those of pandas' `json_normalize`; lists are left

@@ -7,19 +7,21 @@ from typing import Any
 
 from ostcli.paper.digits.settings import ADAPT_STEPS, TABLE_1
 from ostcli.paper.plots import plot_lines
-from ostcli.paper.tables import seconds_cell
+from ostcli.paper.tables import Comparison, seconds_cell
 from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digit_methods import Trained, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.digits import DigitLab
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.rows import (
     CONTROLS_ELSEWHERE,
+    FEWEST_RUNS,
     INTERVALS,
     SCORES,
     Asked,
     cells,
-    compared,
+    compared_by_run,
     figures_of,
+    for_programs,
     make_rows,
     of_pictures_seen,
     panels_of,
@@ -34,9 +36,9 @@ METHODS: Mapping[str, Trained[Any]] = {
 }
 VIEWS_OF_EACH = 3
 """Of a picture of A, on the average, where there are many: more steps then."""
-MOST_PICTURES, FEWEST_RUNS = 1_000, 4
+MOST_PICTURES = 1_000
 """Of a point: no more runs than have so many pictures together, as the paper's averages have, but
-enough to tell runs apart."""
+enough to compare methods by."""
 ROWS = {f"{name}, {n} of A": (n, name) for n in NUMBERS for name in METHODS}
 """The number of pictures and the method of each."""
 HEADINGS = ("pictures of A", "method", "runs", *SCORES.values(), "s each")
@@ -53,8 +55,8 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
         )
         for row, (number, name) in keys.items()
     }
-    by_row = figures_of(make_rows(lab, book, request, asked))
-    found = {keys[row]: figures for row, figures in by_row.items()}
+    made = {keys[name]: row for name, row in make_rows(lab, book, request, asked).items()}
+    found = figures_of(made)
     return book.write(
         Draft(
             name=f"fig3-{lab.task.key}",
@@ -70,21 +72,24 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
                 "settings": lab.settings,
             },
             rows=[
-                {"pictures_of_a": number, "method": name, "figures": figures}
-                for (number, name), figures in found.items()
+                {"pictures_of_a": number, "method": name, **for_programs(row)}
+                for (number, name), row in made.items()
             ],
-            comparison=compared(
-                "OST",
-                {
-                    f"{name}, {number} of A": (ours, figures)
-                    for (number, name), figures in found.items()
-                    if name != "OST" and figures and (ours := found[number, "OST"])
-                },
-            ),
-            made=[row for row, figures in by_row.items() if figures],
+            comparison=_comparison(found),
+            made=[row for row, key in keys.items() if found[key]],
             plot=partial(_plot, lab, found) if any(found.values()) else None,
         )
     )
+
+
+def _comparison(found: Mapping[tuple[int, str], Values | None]) -> Comparison | None:
+    """Compare OST with the others at each number of pictures."""
+    pairs = {}
+    for (number, name), figures in found.items():
+        ours = found[number, "OST"]
+        if name != "OST" and ours and figures:
+            pairs[f"{name}, {number} of A"] = (ours, figures)
+    return compared_by_run("OST, with as many of A", pairs)
 
 
 def _most_pictures(request: Request) -> int:

@@ -20,13 +20,22 @@ from ostcli.paper.minimality import (
 )
 from ostcli.paper.plots import Shaded, plot_panels
 from ostcli.training.device import CPU
-from ostcli.workflows.reproduce.book import Book, Draft, Table, Values
+from ostcli.workflows.reproduce.book import Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.request import Request
 from ostcli.workflows.reproduce.watch import Watch
 
 NUM_SEEDS = 100
 NAME = "minimality"
 HEADINGS = ("network", "asked for", "seeds that do it", "least error")
+MAP, DISTRIBUTION = "the map", "the distribution"
+"""What networks are told: point by point, or of all points together."""
+CAME_TO = {
+    "num_forwards": "forwards",
+    "num_backwards": "backwards",
+    "num_non_semantic": "another map",
+    "num_unmatched": "no match",
+}
+"""Of those that are told the distribution: counts, with the map that they came to."""
 INTRODUCTION = (
     "# Minimality\n\n"
     "Two line segments in the plane. Countless maps take the uniform distribution on the first to"
@@ -56,14 +65,14 @@ def minimality(watch: Watch, request: Request, book: Book) -> Table:
         watch.check()
         watch.on_event(Note(text=f"training {NUM_SEEDS} networks for each map"))
         figures = row.keep(_run(steps, request.seed, watch.of(NAME, device=CPU)))
-    rows = _rows(figures)
+    rows = _rows(row)
     return book.write(
         Draft(
             name=NAME,
             introduction=INTRODUCTION,
             headings=HEADINGS,
             cells=[_cells(row) for row in rows],
-            values={"settings": settings, "made_with": figures.get("made_with")},
+            values={"settings": settings},
             rows=rows,
             made=[NAME],
             plot=partial(_plot, figures),
@@ -82,32 +91,36 @@ def _run(steps: int, seed: int, on_step: OnStep) -> Values:
     }
 
 
-def _rows(figures: Values) -> list[Values]:
+def _rows(row: Row) -> list[Values]:
+    """Return what came of each network and each thing that it was told, for programs."""
+    assert row.figures is not None
     rows: list[Values] = []
-    for network, fits in figures["fits"].items():
-        for name, fit in fits.items():
-            kind = "semantic" if name in SEMANTIC else "not semantic"
-            rows.append({"network": network, "asked_for": f"the map “{name}” ({kind})", **fit})
-        matching = figures["matchings"][network]
+    for network, fits in row.figures["fits"].items():
+        rows += [
+            {"network": network, "told": MAP, "map": name, "is_semantic": name in SEMANTIC, **fit}
+            for name, fit in fits.items()
+        ]
+        matching = row.figures["matchings"][network]
         rows += [
             {
                 "network": network,
-                "asked_for": f"the distribution; came to: {result}",
+                "told": DISTRIBUTION,
+                "map": name,
+                "is_semantic": name in SEMANTIC,
                 "num_expressed": matching[key],
             }
-            for key, result in (
-                ("num_forwards", "forwards"),
-                ("num_backwards", "backwards"),
-                ("num_non_semantic", "another map"),
-                ("num_unmatched", "no match"),
-            )
+            for key, name in CAME_TO.items()
         ]
-    return rows
+    return [{**each, "made_with": row.made_with} for each in rows]
 
 
 def _cells(row: Values) -> list[str]:
-    error = f"{row['best_error']:.3f}" if "best_error" in row else "–"
-    return [row["network"], row["asked_for"], f"{row['num_expressed']}", error]
+    if row["told"] == MAP:
+        kind = "semantic" if row["is_semantic"] else "not semantic"
+        asked, error = f"the map “{row['map']}” ({kind})", f"{row['best_error']:.3f}"
+    else:
+        asked, error = f"the distribution; came to: {row['map']}", "–"
+    return [row["network"], asked, f"{row['num_expressed']}", error]
 
 
 def _plot(figures: Values) -> bytes:

@@ -25,7 +25,7 @@ from ostcli.workflows.reproduce.rows import (
     PLOTTED,
     SCORES,
     cell,
-    compared,
+    compared_by_run,
     estimate,
     panels_of,
     pieces,
@@ -95,7 +95,12 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 "settings": lab.settings,
             },
             rows=[
-                {"method": name, "step": step, "figures": course and course[str(step)]}
+                {
+                    "method": name,
+                    "step": step,
+                    "figures": course and course[str(step)],
+                    "made_with": rows[name].made_with,
+                }
                 for name, course in courses.items()
                 for step in looks
             ],
@@ -114,8 +119,8 @@ def _comparison(courses: Mapping[str, Values | None], looks: Sequence[int]) -> C
     (ours, full), *others = courses.items()
     if full is None:
         return None
-    return compared(
-        ours,
+    return compared_by_run(
+        f"{ours}, after as many steps",
         {
             f"{name}, {step} steps": (full[str(step)], course[str(step)])
             for name, course in others
@@ -132,7 +137,7 @@ def _prolonged(method: Trained[Any]) -> Trained[Any]:
 
 def _kept(row: Row, looks: Sequence[int]) -> Values | None:
     """Return what is on the disk of a kind; None unless all of it is."""
-    return _course(row.figures, looks) if row.figures and row.pictures(len(looks)) else None
+    return row.figures if row.pictures(len(looks)) else None
 
 
 def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values:
@@ -142,17 +147,12 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
     made, _ = translate_in_parts(row, _prolonged(METHODS[row.name]), lab, drawn, looks)
     for index, step in enumerate(looks):
         row.keep_picture(index, strip(made[step][:SHOWN, 0]))
-    scores = {
-        str(step): asdict(lab.judge.score(pictures, drawn.labels))
-        for step, pictures in made.items()
-    }
-    return _course(row.keep(scores), looks)
-
-
-def _course(figures: Values, looks: Sequence[int]) -> Values:
-    """Return the scores of a kind by step, each with what made them."""
-    made_with = figures.get("made_with")
-    return {str(step): {**figures[str(step)], "made_with": made_with} for step in looks}
+    return row.keep(
+        {
+            str(step): asdict(lab.judge.score(pictures, drawn.labels))
+            for step, pictures in made.items()
+        }
+    )
 
 
 def _at(course: Values | None, step: int) -> list[str]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import torch
 from PIL import Image
@@ -22,6 +23,8 @@ from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.kept import SECONDS
 from ostcli.workflows.reproduce.request import Request
 
+K = TypeVar("K")
+
 INTERVALS = (
     "Beside each figure is its 95 % interval over runs, as if these had nothing in common; but "
     f"phase I was trained once, and {AT_ONCE} runs each have the same pictures of B at the same "
@@ -39,10 +42,10 @@ SCORES = {
 """Of every row, with their headings."""
 PLOTTED = ("accuracy", "realism", "right_and_real")
 """Of them, a panel each of a plot."""
-COMPARED = ("accuracy", "right_and_real")
-"""Of them, what is known of each run."""
-FEWEST_RUNS = 10
-"""Runs below which nothing is said of differences."""
+OF_EACH_RUN = ("accuracy", "right_and_real")
+"""Of them, by which methods are compared run by run."""
+FEWEST_RUNS, FEWEST_PICTURES = 4, 10
+"""Below so many runs, or pictures in all of them, nothing is said of differences."""
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
 TILE = 40
@@ -73,6 +76,8 @@ class MadeRow:
     figures: Values
     strip: Image.Image
     """Its first pictures, side by side."""
+    made_with: Values | None
+    """Versions and device, where they were written down."""
 
 
 def make_rows(
@@ -125,9 +130,16 @@ def of_pictures_seen(lab: DigitLab, asked: Sequence[Asked], request: Request) ->
     )
 
 
-def figures_of(rows: Mapping[str, MadeRow | None]) -> Mapping[str, Values | None]:
+def figures_of(rows: Mapping[K, MadeRow | None]) -> Mapping[K, Values | None]:
     """Return the figures of rows by their names."""
     return {name: row.figures if row else None for name, row in rows.items()}
+
+
+def for_programs(row: MadeRow | None) -> Values:
+    """Return what a table's JSON has of a row, made or not."""
+    if row is None:
+        return {"figures": None, "made_with": None}
+    return {"figures": row.figures, "made_with": row.made_with}
 
 
 def sheet_of(lab: DigitLab, request: Request, rows: Mapping[str, MadeRow | None]) -> Image.Image:
@@ -147,7 +159,11 @@ def sheet_of(lab: DigitLab, request: Request, rows: Mapping[str, MadeRow | None]
 def _kept(row: Row) -> MadeRow | None:
     """Return what is on the disk of a row; None unless all of it is."""
     figures, image = row.figures, row.picture(0)
-    return MadeRow(figures=figures, strip=image) if figures and image else None
+    return (
+        MadeRow(figures=figures, strip=image, made_with=row.made_with)
+        if figures and image
+        else None
+    )
 
 
 def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> MadeRow:
@@ -160,7 +176,7 @@ def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> MadeRow
         "steps": last,
         "seconds_each": seconds / len(drawn.labels),
     }
-    return MadeRow(figures=row.keep(figures), strip=image)
+    return MadeRow(figures=row.keep(figures), strip=image, made_with=row.made_with)
 
 
 def translate_in_parts(
@@ -237,28 +253,25 @@ def cells(figures: Values) -> list[str]:
     return [cell(estimate(figures[score])) for score in SCORES]
 
 
-def compared(ours: str, pairs: Mapping[str, tuple[Values, Values]]) -> Comparison | None:
+def compared_by_run(ours: str, pairs: Mapping[str, tuple[Values, Values]]) -> Comparison | None:
     """Compare one method with others, run by run on the same pictures; None of few runs.
 
     Args:
         ours: the name of the one.
         pairs: its figures and the other's, by what is to stand for that.
     """
-    told = {
-        name: (one["of_runs"], other["of_runs"])
+    less = {
+        name: [difference(one["of_runs"][score], other["of_runs"][score]) for score in OF_EACH_RUN]
         for name, (one, other) in pairs.items()
-        if len(one["of_runs"]["accuracy"]) >= FEWEST_RUNS
+        if is_enough(len(one["of_runs"]["accuracy"]), one["num_own"])
     }
-    if not told:
-        return None
-    return Comparison(
-        ours=ours,
-        figures=[SCORES[score] for score in COMPARED],
-        less={
-            name: [difference(mine[score], theirs[score]) for score in COMPARED]
-            for name, (mine, theirs) in told.items()
-        },
-    )
+    figures = [SCORES[score] for score in OF_EACH_RUN]
+    return Comparison(ours=ours, figures=figures, less=less) if less else None
+
+
+def is_enough(num_runs: int, num_own: int) -> bool:
+    """Tell whether methods can be compared by so many runs of so many pictures each."""
+    return num_runs >= FEWEST_RUNS and num_runs * num_own >= FEWEST_PICTURES
 
 
 def panels_of(

@@ -27,9 +27,10 @@ from ostcli.workflows.reproduce.rows import (
     Asked,
     cell,
     cells,
-    compared,
+    compared_by_run,
     estimate,
     figures_of,
+    for_programs,
     make_rows,
     of_pictures_seen,
     sheet_of,
@@ -97,8 +98,8 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
                 "always": {"label": guess, **{key: asdict(each) for key, each in guessed.items()}},
             },
             rows=[
-                {"name": name, "published": published[name], "figures": figures}
-                for name, figures in found.items()
+                {"name": name, "published": published[name], **for_programs(row)}
+                for name, row in rows.items()
             ],
             plot=partial(_plot, lab, found, published) if any(found.values()) else None,
             sheet=sheet_of(lab, request, rows),
@@ -137,7 +138,9 @@ def _comparison(found: Mapping[str, Values | None]) -> Comparison | None:
     if full is None:
         return None
     others = {name: figures for name, figures in found.items() if name != FULL}
-    return compared(FULL, {name: (full, figures) for name, figures in others.items() if figures})
+    return compared_by_run(
+        FULL, {name: (full, figures) for name, figures in others.items() if figures}
+    )
 
 
 def _plot(

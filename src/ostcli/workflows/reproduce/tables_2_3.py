@@ -90,6 +90,8 @@ class _Rows:
     """The pictures of those that are there."""
     costs: Mapping[str, Values]
     """What their trainings cost."""
+    made_with: Mapping[str, Values | None]
+    """Versions and device of those trainings, where they were written down."""
     failed: AbstractSet[str]
     """Those whose training went wrong."""
 
@@ -104,7 +106,8 @@ def _rows(lab: PictureLab, book: Book, request: Request) -> _Rows:
     # Beside each row that begins from phase I stands what phase I alone makes.
     begun = {method.name for method in METHODS if method.how_many != ALL}
     unadapted = _unadapted(lab, book, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
-    made, costs, failed = {UNADAPTED: unadapted} if unadapted else {}, {}, set()
+    made, costs, made_with = {UNADAPTED: unadapted} if unadapted else {}, {}, {}
+    failed = set()
     for method in METHODS:
         row = book.row(method.name, {**method.settings, **lab.settings})
         pictures = row.pictures(len(lab.sources))
@@ -114,7 +117,8 @@ def _rows(lab: PictureLab, book: Book, request: Request) -> _Rows:
                 failed.add(method.name)
         if row.figures and pictures:
             made[method.name], costs[method.name] = pictures, row.figures
-    return _Rows(made=made, costs=costs, failed=failed)
+            made_with[method.name] = row.made_with
+    return _Rows(made=made, costs=costs, made_with=made_with, failed=failed)
 
 
 def _draft(name: str, lab: PictureLab, rows: _Rows, results: Results) -> Draft:
@@ -155,6 +159,7 @@ def _draft(name: str, lab: PictureLab, rows: _Rows, results: Results) -> Draft:
                 "of_pictures": [asdict(one) for one in _of_each(results, each)],
                 "published": published.get(each),
                 "cost": rows.costs.get(each),
+                "made_with": rows.made_with.get(each),
             }
             for each in (*scores, *not_made)
         ],
