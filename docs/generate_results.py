@@ -12,7 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ostcli.paper.pictures.settings import TABLE_2, TABLE_3, PictureTask
 from ostcli.paper.tables import markdown_table
+from ostcli.workflows.reproduce.digits import TASKS
+from ostcli.workflows.reproduce.experiments import EXPERIMENTS
+from ostcli.workflows.reproduce.rows import cell, estimate
 
 PAGE = Path(__file__).parent / "results.md"
 FOLDER = Path(__file__).parent / "results"
@@ -20,20 +24,6 @@ BLOCK = re.compile(
     r"(?P<begin><!-- table (?P<name>[\w-]+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
 )
 
-EXPERIMENTS = ("table1", "fig3", "overfitting", "table2", "table3", "minimality")
-DIRECTIONS = {"svhn-to-mnist": "SVHN → MNIST", "mnist-to-svhn": "MNIST → SVHN"}
-STYLES = {
-    "summer-to-winter": "Summer2Winter",
-    "winter-to-summer": "Winter2Summer",
-    "monet-to-photo": "Monet2Photo",
-    "photo-to-monet": "Photo2Monet",
-}
-DRAWINGS = {
-    "images-to-facades": "Images → Facades",
-    "facades-to-images": "Facades → Images",
-    "images-to-maps": "Images → Maps",
-    "maps-to-images": "Maps → Images",
-}
 METHODS = {
     "OST, 1 of A": "OST, 1",
     "UNIT, 1 of A": "UNIT, 1",
@@ -58,13 +48,6 @@ def rows_of(table: Values | None) -> Mapping[str, Values]:
     return {row["name"]: row for row in table["rows"]} if table else {}
 
 
-def interval(figure: Values) -> str:
-    """Return a figure with the ends of its interval, where it has one."""
-    if figure["low"] is None:
-        return f"{figure['value']:.3f}"
-    return f"{figure['value']:.3f} [{figure['low']:.2f}, {figure['high']:.2f}]"
-
-
 def reach(figure: Values) -> str:
     """Return a figure with the reach of its interval, as far to either side, where it has one."""
     if figure["high"] is None:
@@ -74,7 +57,7 @@ def reach(figure: Values) -> str:
 
 def table_1() -> str:
     """Return accuracy, and right and real, published and ours, of every row."""
-    found = {title: table_of("table1", key) for key, title in DIRECTIONS.items()}
+    found = {task.title: table_of("table1", task.key) for task in TASKS}
     rows = {title: rows_of(table) for title, table in found.items() if table}
     kinds = ("published", "accuracy", "right and real")
     names = dict.fromkeys(name for by_name in rows.values() for name in by_name)
@@ -84,12 +67,12 @@ def table_1() -> str:
         known = "–" if published is None else f"{published:.2f}"
         if figures is None:
             return [known, "not run", "not run"]
-        return [known, *(interval(figures[each]) for each in ("accuracy", "right_and_real"))]
+        return [known, *(cell(estimate(figures[each])) for each in ("accuracy", "right_and_real"))]
 
     return markdown_table(
         ["", *(f"{title}: {kind}" for title in rows for kind in kinds)],
         [
-            [name, *(cell for by_name in rows.values() for cell in cells(by_name.get(name)))]
+            [name, *(text for by_name in rows.values() for text in cells(by_name.get(name)))]
             for name in names
         ],
     )
@@ -98,7 +81,7 @@ def table_1() -> str:
 def of_pictures(
     figure: str,
     published: str,
-    tasks: Mapping[str, Mapping[str, str]],
+    tasks: Mapping[str, Sequence[PictureTask]],
     columns: Mapping[str, str],
     written: Callable[[Values], str] = reach,
 ) -> str:
@@ -107,23 +90,23 @@ def of_pictures(
     Args:
         figure: its name in our scores.
         published: its name, or that of what it stands in for, among the published figures.
-        tasks: their titles by their keys, by the experiment.
+        tasks: by the experiment.
         columns: headings by the names of rows.
         written: makes a cell of ours.
     """
 
-    def cell(row: Values) -> str:
+    def both(row: Values) -> str:
         known = (row["published"] or {}).get(published)
         ours = (row["scores"] or {}).get(figure)
         text = "not run" if ours is None else written(ours)
         return text if known is None else f"*{known:.2f}*; {text}"
 
     lines = []
-    for experiment, titles in tasks.items():
-        for key, title in titles.items():
-            rows = rows_of(table_of(experiment, key))
+    for experiment, of_experiment in tasks.items():
+        for task in of_experiment:
+            rows = rows_of(table_of(experiment, task.key))
             if rows:
-                lines.append([title, *(cell(rows[name]) for name in columns)])
+                lines.append([task.title, *(both(rows[name]) for name in columns)])
     return markdown_table(["", *columns.values()], lines)
 
 
@@ -171,7 +154,7 @@ def _seconds(row: Values) -> float:
     return figures["seconds_each"] * len(figures["of_runs"]["accuracy"])
 
 
-BOTH = {"table2": STYLES, "table3": DRAWINGS}
+BOTH = {"table2": TABLE_2, "table3": TABLE_3}
 OF_TRUTH = {**METHODS, "identity": "x itself", "mean_of_folder": "mean of B"}
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "table-1": table_1,
@@ -180,7 +163,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "truth": lambda: of_pictures(
         "error",
         "correct in the user study",
-        {"table3": DRAWINGS},
+        {"table3": TABLE_3},
         OF_TRUTH,
         lambda error: f"{error['value']:.3f}",
     ),

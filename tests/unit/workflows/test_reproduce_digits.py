@@ -138,7 +138,23 @@ def test_rows_that_are_there_are_not_made_again(request_):
     [again] = made("table1", request_, on_event=told).tables
 
     assert again.draft.values == first.draft.values
+    assert again.draft.rows == first.draft.rows
     assert not told.of(TrainingPlanned)
+
+
+def test_a_row_from_before_versions_were_written_down_is_found(request_):
+    [first] = made("table1", replace(request_, only=("identity",))).tables
+    [path] = request_.out.rglob("identity-*/row.json")
+    row = json.loads(path.read_text())
+    assert row.pop("made_with")["torch"]
+    path.write_text(json.dumps(row))
+    [again] = made("table1", replace(request_, only=("identity",))).tables
+
+    was, now = (
+        next(row for row in table.draft.rows if row["name"] == "identity")
+        for table in (first, again)
+    )
+    assert now == {**was, "made_with": None}
 
 
 def test_more_rows_join_those_that_are_there(request_):
@@ -234,6 +250,20 @@ def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeyp
     shutil.rmtree(kept.store_root() / "reproduce")
     [whole] = made("table1", replace(request, out=request.out / "again")).tables
     assert _strip(table) == _strip(whole)
+
+
+@pytest.mark.parametrize(
+    ("num_runs", "num_own", "is_enough"),
+    [(9, 1, False), (10, 1, True), (3, 500, False), (4, 500, True), (4, 2, False)],
+)
+def test_few_runs_tell_no_difference(num_runs, num_own, is_enough):
+    figures = {
+        "num_own": num_own,
+        "of_runs": {"accuracy": [1.0] * num_runs, "right_and_real": [0.0] * num_runs},
+    }
+    comparison = rows_module.compared_by_run("full", {"other": (figures, figures)})
+
+    assert (comparison is not None) == is_enough
 
 
 def test_differences_have_their_sign():

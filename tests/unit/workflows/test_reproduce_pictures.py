@@ -117,6 +117,7 @@ def test_rows_that_are_there_are_not_trained_again_and_are_measured_alike(reques
     [again] = made(request_, on_event=told).tables
 
     assert again.draft.values == first.draft.values
+    assert again.draft.rows == first.draft.rows
     assert not told.of(TrainingPlanned)
 
 
