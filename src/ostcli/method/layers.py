@@ -95,7 +95,10 @@ def _without_sides(gradient: Tensor, width: int) -> Tensor:
 
 
 class PlaneNorm2d(nn.InstanceNorm2d):
-    """Instance norm without weights: torch's own, by `instance_norm`.
+    """Instance norm without weights: torch's own.
+
+    Groups of one channel are the same, and a CPU has a faster kernel for them; but where channels
+    are last, that one loses planes that are nearly flat and far from 0.
 
     Args:
         channels: C.
@@ -106,25 +109,9 @@ class PlaneNorm2d(nn.InstanceNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (N, C, H, W) in and out."""
-        return instance_norm(x, eps=self.eps)
-
-
-def instance_norm(
-    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float
-) -> Tensor:
-    """Return each plane at mean 0 and variance 1, then by its channel's scale and offset.
-
-    Groups of one channel are the same, and a CPU has a faster kernel for them; but where channels
-    are last, that one loses planes that are nearly flat and far from 0.
-
-    Args:
-        x: Shape (N, C, H, W).
-        weight, bias: Shape (C,).
-        eps: added to the variance.
-    """
-    if x.device.type == "cpu" and x.is_contiguous():
-        return F.group_norm(x, x.shape[1], weight, bias, eps)
-    return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
+        if x.device.type == "cpu" and x.is_contiguous():
+            return F.group_norm(x, x.shape[1], eps=self.eps)
+        return F.instance_norm(x, eps=self.eps)
 
 
 class HalvingConv2d(nn.Conv2d):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 INK, OURS, PUBLISHED = "#1c1c1e", "#2f6fbb", "#c4572b"
 BASELINES = {"UNIT": "#e0a526", "CycleGAN": "#c4572b"}
 """As in the talk's figure 3, by how a line's name begins …"""
-COLOURS = (OURS, "#4f9d69", "#7b5ea7")
+COLOURS = (OURS, "#4f9d69", "#7b5ea7", "#8a8a8e")
 """… and those of all other lines, blue for the method."""
 
 

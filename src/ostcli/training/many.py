@@ -21,8 +21,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ostcli.method.layers import instance_norm
-
 FEW_CHANNELS = 3
 """As many as a picture has, at most."""
 
@@ -180,14 +178,13 @@ class _Convolution:
 
 @dataclass(frozen=True)
 class _Norm:
-    """Instance norm, or batch norm by the batch's own statistics, with scale and offset."""
+    """Batch norm by the batch's own statistics, with scale and offset."""
 
-    normalise: Callable[..., Tensor]
     eps: float
     needs_rule: bool = True
 
     def alone(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return self.normalise(x, weight=weight, bias=bias, eps=self.eps)
+        return F.batch_norm(x, None, None, weight, bias, training=True, eps=self.eps)
 
     def together(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         beside = x.transpose(0, 1).flatten(1, 2)  # (N, K C, h, w)
@@ -205,15 +202,9 @@ def _operation_of(layer: nn.Module) -> _Operation | None:
             padding=int(layer.padding[0]),
             needs_rule=of_picture <= FEW_CHANNELS,
         )
-    if isinstance(layer, nn.InstanceNorm2d) and layer.affine:
-        return _Norm(instance_norm, layer.eps)
     if isinstance(layer, nn.BatchNorm2d) and layer.affine and not layer.track_running_stats:
-        return _Norm(_batch_norm, layer.eps)
+        return _Norm(layer.eps)
     return None
-
-
-def _batch_norm(x: Tensor, *, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-    return F.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
 
 
 def _is_plain(layer: nn.Conv2d | nn.ConvTranspose2d) -> bool:

@@ -15,7 +15,6 @@ from ostcli.method.layers import (
     MirrorPad2d,
     NarrowConv2d,
     PlaneNorm2d,
-    instance_norm,
 )
 from ostcli.method.winograd import WideConv2d
 from ostcli.training.adam import Adam
@@ -60,45 +59,36 @@ def test_doubling_is_the_convolution_of_a_doubled_picture(size):
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("has_weights", [True, False])
-def test_instance_norm_is_torchs_own(memory_format, has_weights):
-    weights = {"weight": noise(1, 4), "bias": noise(2, 4)} if has_weights else {}
+def test_the_norm_of_the_networks_is_torchs_own(memory_format):
     x, gradient = (
         noise(seed, 2, 4, 6, 5).to(memory_format=memory_format) + seed for seed in (3, 4)
     )
 
     def made_by(norm):
-        given = [tensor.clone().requires_grad_() for tensor in (x, *weights.values())]
-        y = norm(given[0], **dict(zip(weights, given[1:], strict=True)), eps=1e-3)
+        given = x.clone().requires_grad_()
+        y = norm(given)
         return [y, *torch.autograd.grad(y, given, gradient)]
 
-    expected = made_by(F.instance_norm)
-    for actual, one in zip(made_by(instance_norm), expected, strict=True):
+    expected = made_by(nn.InstanceNorm2d(4))
+    for actual, one in zip(made_by(PlaneNorm2d(4)), expected, strict=True):
         torch.testing.assert_close(actual, one, rtol=1e-4, atol=1e-5)
     with torch.no_grad():
-        in_use = instance_norm(x, **weights, eps=1e-3)
+        in_use = PlaneNorm2d(4)(x)
     torch.testing.assert_close(in_use, expected[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(("mean", "spread"), [(100.0, 1.0), (3.0, 1e-3)])
-def test_instance_norm_of_planes_far_from_zero_is_exact(memory_format, mean, spread):
+def test_the_norm_of_planes_far_from_zero_is_exact(memory_format, mean, spread):
     x = (noise(1, 1, 4, 64, 64) * spread + mean).to(memory_format=memory_format)
-    actual, exact = instance_norm(x, eps=1e-5), F.instance_norm(x.double())
+    actual, exact = PlaneNorm2d(4)(x), F.instance_norm(x.double())
     torch.testing.assert_close(actual.double(), exact, rtol=1e-3, atol=1e-3)
 
 
-def test_the_norm_of_the_networks_is_torchs_own():
-    x = noise(1, 2, 4, 6, 5)
-    torch.testing.assert_close(PlaneNorm2d(4)(x), nn.InstanceNorm2d(4)(x), rtol=1e-4, atol=1e-5)
-
-
-def test_instance_norm_in_bf16_is_no_further_off_than_torchs_own():
+def test_the_norm_in_bf16_is_no_further_off_than_torchs_own():
     x = noise(1, 2, 4, 32, 32) + 5
     exact = F.instance_norm(x.double())
-    assert off(instance_norm(x.bfloat16(), eps=1e-5), exact) <= off(
-        F.instance_norm(x.bfloat16()), exact
-    )
+    assert off(PlaneNorm2d(4)(x.bfloat16()), exact) <= off(F.instance_norm(x.bfloat16()), exact)
 
 
 @pytest.mark.parametrize("padding", Padding)

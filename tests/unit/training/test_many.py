@@ -15,7 +15,6 @@ LAYERS = {
     "transposed convolution": nn.ConvTranspose2d(4, 6, 4, stride=2, padding=1),
     "convolution of grey": nn.Conv2d(1, 6, 4, stride=2, padding=1),
     "transposed convolution to colours": nn.ConvTranspose2d(4, 3, 4, stride=2, padding=1),
-    "instance norm": nn.InstanceNorm2d(4, affine=True),
     "batch norm": nn.BatchNorm2d(4, track_running_stats=False),
 }
 

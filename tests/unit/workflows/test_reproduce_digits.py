@@ -98,6 +98,18 @@ def test_table_1_lists_every_row_and_holds_figures_of_those_asked_for(request_):
     assert figures["steps"] == 1
 
 
+def test_a_table_says_how_well_phase_one_gives_digits_back_once_it_is_trained(request_):
+    [before] = made("table1", replace(request_, only=("identity",))).tables
+    [table] = made("table1", request_).tables
+
+    assert before.draft.values["facts"]["phase_one"] is None, "no control needs its training"
+    phase_one = table.draft.values["facts"]["phase_one"]
+    assert 0 < phase_one["error_of_flat_colour"] < 1
+    assert 0 < phase_one["error"] < 4
+    assert 0 <= phase_one["accuracy"] <= 1
+    assert f"squared error of {phase_one['error']:.3f}" in table.path.read_text()
+
+
 def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
     [table] = made("table1", request_).tables
 
@@ -479,6 +491,13 @@ def test_methods_are_compared_at_each_number_of_pictures_and_at_each_length(requ
         "UNIT, from phase I, 1 steps",
         "UNIT, from phase I, 2 steps",
     ]
+
+    only = ("selective", "as the authors' code: selective", "as the authors' code: non-selective")
+    [strip] = made("overfitting", replace(request_, only=only, budget=1 / 600)).tables
+    in_code = (courses_of(strip)[name][1]["of_runs"]["accuracy"] for name in only[1:])
+    expected = [one - other for one, other in zip(*in_code, strict=True)]
+    [less, _] = strip.draft.comparison.less["as the authors' code: non-selective, 1 steps"]
+    assert less.value == pytest.approx(sum(expected) / len(expected)), "than its own selective"
     assert "“selective, after as many steps” less each other row" in strip.path.read_text()
 
 
@@ -497,11 +516,14 @@ def test_the_overfitting_strip_shows_every_method_at_every_length(request_):
 
     courses = courses_of(table)
     assert list(courses)[:2] == ["selective", "non-selective"]
-    assert [name.split(",")[0] for name in list(courses)[2:]] == ["UNIT", "CycleGAN"]
-    for course in courses.values():
+    assert [name.split(",")[0] for name in list(courses)[4:]] == ["UNIT", "CycleGAN"]
+    as_published = [name for name in courses if name.startswith("as the authors' code")]
+    for name, course in courses.items():
         assert list(course) == [0, 1, 2, 3, 4, 6, 9, 12]
-        # Before the first step all are the same networks.
-        assert course[0] == courses["selective"][0]
+        # Before the first step all are the same networks; A's are others where they are random.
+        first = as_published[0] if name in as_published else "selective"
+        assert course[0] == courses[first][0]
+    assert len(as_published) == 2
     with Image.open(table.pictures[-1]) as sheet:
         assert sheet.mode == "RGB"
 

@@ -24,7 +24,7 @@ from ostcli.method.record import DISCRIMINATOR, GENERATOR, StepRecord, Table, pa
 
 
 class UnitNetworks(nn.Module):
-    """The paper's networks with a discriminator of A beside.
+    """The one-shot paper's networks with a discriminator of A beside.
 
     Args:
         networks: with A's layers.
@@ -46,7 +46,7 @@ class UnitNetworks(nn.Module):
         """
         networks = Networks(architecture, generator)
         networks.add_domain_a(Birth.RANDOM, generator)
-        return cls(networks, Networks(architecture.swapped, generator).discriminator_b)
+        return cls.beside(networks, generator)
 
     @classmethod
     def of_phase_one(cls, networks: Networks, generator: torch.Generator) -> "UnitNetworks":
@@ -58,12 +58,27 @@ class UnitNetworks(nn.Module):
         """
         networks = copy.deepcopy(networks)
         networks.add_domain_a(Birth.CLONE, generator)
+        return cls.beside(networks, generator)
+
+    @classmethod
+    def beside(cls, networks: Networks, generator: torch.Generator) -> "UnitNetworks":
+        """Put a discriminator of A with fresh weights beside networks.
+
+        Args:
+            networks: with A's layers; taken as they are.
+            generator: draws the discriminator's weights; on the CPU.
+        """
         return cls(networks, Networks(networks.architecture.swapped, generator).discriminator_b)
 
     def translate_ab(self, pictures: Tensor) -> Tensor:
         """T_AB, with the latent's mean: (N, C, H, W) to as many pictures of B."""
         networks = self.networks
         return networks.decode_b(networks.encode_a(pictures).mode)
+
+    def translate_ba(self, pictures: Tensor) -> Tensor:
+        """T_BA, with the latent's mean: (N, C, H, W) to as many pictures of A."""
+        networks = self.networks
+        return networks.decode_a(networks.encode_b(pictures).mode)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,6 @@ class DigitLayers:
         colours_a: of A's.
         width: channels after the first layer, of the discriminator too. Authors: 64.
         latent: authors: deterministic.
-        batch_norm: whether a batch is normalised together; else each picture by itself. Authors:
-            together, which in phase II with its single pictures is the same. Ours: decision 0043.
 
     Source: authors' digit code.
     """
@@ -41,7 +39,11 @@ class DigitLayers:
     colours_a: int
     width: int = 64
     latent: LatentForm = LatentForm.DETERMINISTIC
-    batch_norm: bool = False
+
+    @property
+    def batch_norm(self) -> bool:
+        """Yes: a batch has its own statistics, in phase II those of one picture (decision 0048)."""
+        return True
 
     @property
     def swapped(self) -> "DigitLayers":
@@ -124,7 +126,7 @@ class DigitLayers:
                 if layer.bias is not None:
                     reach = 1 / math.sqrt(layer.weight[0].numel())
                     nn.init.uniform_(layer.bias, -reach, reach, generator=generator)
-            elif isinstance(layer, nn.InstanceNorm2d | nn.BatchNorm2d):
+            elif isinstance(layer, nn.BatchNorm2d):
                 layer.reset_parameters()
 
     def draw_discriminator(self, part: nn.Module, generator: torch.Generator) -> None:
@@ -140,13 +142,7 @@ class DigitLayers:
         return [convolution, *self._rectified(channels)]
 
     def _rectified(self, channels: int) -> list[nn.Module]:
-        # A batch by its own statistics, in use too: the authors never leave the training mode.
-        norm: nn.Module = (
-            nn.BatchNorm2d(channels, track_running_stats=False)
-            if self.batch_norm
-            else nn.InstanceNorm2d(channels, affine=True)
-        )
-        return [norm, nn.LeakyReLU(SLOPE)]
+        return [nn.BatchNorm2d(channels, track_running_stats=False), nn.LeakyReLU(SLOPE)]
 
 
 def _recoloured(weight: Tensor, colours: int) -> Tensor:

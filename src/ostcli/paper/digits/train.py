@@ -24,9 +24,6 @@ from ostcli.training.runs import PhaseOfRuns, Runs
 from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer, chance_of
 
-PICTURES_AT_ONCE = 10
-"""Of each run, where they are translated."""
-
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -113,8 +110,8 @@ def train_many(
 
 
 def _translated(runs: Runs[N], path: Callable[[N, Tensor], Tensor], examples: Tensor) -> Tensor:
-    """Return what the runs make of their own pictures, a few of each at a time."""
-    parts = torch.split(examples, PICTURES_AT_ONCE, dim=1)
+    """Return what the runs make of their own pictures: of one at a time, as norms are trained."""
+    parts = torch.split(examples, 1, dim=1)
     return torch.cat([runs.translate(path, as_values(part)).cpu() for part in parts], dim=1)
 
 

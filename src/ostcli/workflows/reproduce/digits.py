@@ -24,11 +24,13 @@ from ostcli.paper.digits.settings import (
 )
 from ostcli.paper.digits.train import batches_of, begin_phase_one
 from ostcli.training.device import CPU
-from ostcli.workflows.reproduce.kept import Halfway, digest_of, kept
+from ostcli.workflows.reproduce.kept import Halfway, digest_of, is_kept, kept
 from ostcli.workflows.reproduce.watch import Watch
 
 DOMAIN_STEPS = 300
 """Of the classifier of domains: two looks are told apart at once."""
+NUM_GIVEN_BACK = 200
+"""Digits of B that phase I's networks are to give back."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class DigitLab:
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:
-        """What is said above every table: sizes, and how good the classifiers are."""
+        """What is said above every table: sizes, how good the classifiers are, and phase I."""
         num_each = min(len(self.a.held_back), len(self.b.held_back))
         held_back = two_domains(self.a.held_back[:num_each], self.b.held_back[:num_each])
         return {
@@ -135,6 +137,27 @@ class DigitLab:
             "pictures_of_a": len(self.pool),
             "accuracy_of_classifier": accuracy(self.judge.digits, self.b.held_back),
             "accuracy_of_domain_classifier": accuracy(self.judge.domains, held_back),
+            "phase_one": self._phase_one_facts(),
+        }
+
+    def _phase_one_facts(self) -> Mapping[str, float] | None:
+        """How well phase I's networks give back held-back digits of B; None before their training.
+
+        The classifier's accuracy on T_BB(b), and the squared error of that beside flat colour's;
+        values range over 2. Each digit goes alone, as in phase II.
+        """
+        latent = LatentForm.DETERMINISTIC
+        if not is_kept(self._name_of_phase_one, self._settings_of_phase_one(latent)):
+            return None
+        networks = self.pretrained(latent)
+        digits = self.b.held_back[:NUM_GIVEN_BACK]
+        real = digits.pictures
+        with torch.inference_mode():
+            made = torch.cat([networks.reconstruct_bb(one) for one in torch.split(real, 1)])
+        return {
+            "accuracy": float((self.judge.digits.guesses(made) == digits.labels).float().mean()),
+            "error": float((made - real).square().mean()),
+            "error_of_flat_colour": float((real.mean((2, 3), keepdim=True) - real).square().mean()),
         }
 
     @cached_property
@@ -185,7 +208,7 @@ class DigitLab:
 
     @property
     def _phase_one(self) -> Mapping[str, Any]:
-        """All that phase I's networks depend on besides the data, as JSON values."""
+        """All that phase I's networks depend on besides data and latent, as JSON values."""
         layers = self.layers()
         return {
             "width": layers.width,
@@ -207,15 +230,23 @@ class DigitLab:
             if self.a.colours < self.b.colours
             else ""
         )
+        phase_one = facts["phase_one"]
+        given_back = (
+            f", which give back a held-back digit of B with a squared error of "
+            f"{phase_one['error']:.3f} (flat colour: {phase_one['error_of_flat_colour']:.3f}), "
+            f"read right in {phase_one['accuracy']:.1%}"
+            if phase_one
+            else ""
+        )
         return (
             f"A is {self.a.name}, {facts['pictures_of_a']:,} pictures of which each run has its "
             f"own; B is {self.b.name}, {facts['pictures_of_b']:,} pictures. A classifier trained "
             f"on B's digits alone judges, right on {facts['accuracy_of_classifier']:.1%} of B's "
             f"held-back ones; the one that tells A from B is right on "
             f"{facts['accuracy_of_domain_classifier']:.1%}.{of_colours} Phase I: "
-            f"{self.steps_of_phase_one:,} steps of 64 pictures (authors: 10,000); phase II, and "
-            f"each baseline: {self.steps(ADAPT_STEPS):,} steps of one picture of each domain "
-            "(authors: 5,000)."
+            f"{self.steps_of_phase_one:,} steps of 64 pictures (authors: 10,000){given_back}. "
+            f"Phase II, and each baseline: {self.steps(ADAPT_STEPS):,} steps of one picture of "
+            "each domain (authors: 5,000)."
         )
 
     @property
@@ -235,12 +266,7 @@ class DigitLab:
 
     def _kept_or_trained(self, latent: LatentForm) -> Networks:
         layers, steps = self.layers(latent), self.steps_of_phase_one
-        name = f"phase I of {self.b.name}"
-        settings = {
-            **self._phase_one,
-            "data": digest_of(self.b.train.images),
-            "latent": latent,
-        }
+        name = self._name_of_phase_one
 
         def train(halfway: Halfway) -> Networks:
             trainer = begin_phase_one(
@@ -251,11 +277,19 @@ class DigitLab:
 
         return kept(
             name,
-            settings,
+            self._settings_of_phase_one(latent),
             build=lambda: Networks(layers, torch.Generator()),
             train=train,
             on_event=self.watch.on_event,
         )
+
+    @property
+    def _name_of_phase_one(self) -> str:
+        return f"phase I of {self.b.name}"
+
+    def _settings_of_phase_one(self, latent: LatentForm) -> Mapping[str, Any]:
+        """All that phase I's networks depend on."""
+        return {**self._phase_one, "data": digest_of(self.b.train.images), "latent": latent}
 
     def _classifier(self, name: str, digits: Digits, num_classes: int, steps: int) -> Classifier:
         return kept(

@@ -78,9 +78,7 @@ def kept(
         train: trains them, and may keep what is not done.
         on_event: told what is done.
     """
-    settled = json.dumps(settings, sort_keys=True).encode()
-    digest = hashlib.sha256(settled).hexdigest()[:16]
-    path = store_root() / "reproduce" / f"{slug(name)}-{digest}.safetensors"
+    path = _path_of(name, settings)
     if path.is_file():
         try:
             return _loaded(build(), path)
@@ -95,6 +93,11 @@ def kept(
     return networks
 
 
+def is_kept(name: str, settings: Mapping[str, Any]) -> bool:
+    """Return whether the cache has such networks; arguments as of `kept`."""
+    return _path_of(name, settings).is_file()
+
+
 def digest_of(*tensors: Tensor) -> str:
     """Return what tells data from other data."""
     whole = hashlib.sha256()
@@ -102,6 +105,12 @@ def digest_of(*tensors: Tensor) -> str:
         whole.update(str(tuple(tensor.shape)).encode())
         whole.update(tensor.contiguous().numpy().tobytes())
     return whole.hexdigest()[:16]
+
+
+def _path_of(name: str, settings: Mapping[str, Any]) -> Path:
+    settled = json.dumps(settings, sort_keys=True).encode()
+    digest = hashlib.sha256(settled).hexdigest()[:16]
+    return store_root() / "reproduce" / f"{slug(name)}-{digest}.safetensors"
 
 
 def _loaded(networks: M, path: Path) -> M:
