@@ -108,6 +108,15 @@ def test_a_table_says_how_well_phase_one_gives_digits_back_once_it_is_trained(re
     assert 0 < phase_one["error"] < 4
     assert 0 <= phase_one["accuracy"] <= 1
     assert f"squared error of {phase_one['error']:.3f}" in table.path.read_text()
+    assert ("worse than flat colour" in table.path.read_text()) is (
+        phase_one["error"] > phase_one["error_of_flat_colour"]
+    )
+
+
+def test_a_phase_one_that_is_worse_than_flat_colour_is_told():
+    facts = {"accuracy": 0.9, "error": 0.3, "error_of_flat_colour": 0.08}
+    assert "worse than flat colour" in lab._given_back(facts)
+    assert "worse" not in lab._given_back({**facts, "error": 0.07})
 
 
 def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):

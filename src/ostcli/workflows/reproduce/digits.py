@@ -230,21 +230,14 @@ class DigitLab:
             if self.a.colours < self.b.colours
             else ""
         )
-        phase_one = facts["phase_one"]
-        given_back = (
-            f", which give back a held-back digit of B with a squared error of "
-            f"{phase_one['error']:.3f} (flat colour: {phase_one['error_of_flat_colour']:.3f}), "
-            f"read right in {phase_one['accuracy']:.1%}"
-            if phase_one
-            else ""
-        )
         return (
             f"A is {self.a.name}, {facts['pictures_of_a']:,} pictures of which each run has its "
             f"own; B is {self.b.name}, {facts['pictures_of_b']:,} pictures. A classifier trained "
             f"on B's digits alone judges, right on {facts['accuracy_of_classifier']:.1%} of B's "
             f"held-back ones; the one that tells A from B is right on "
             f"{facts['accuracy_of_domain_classifier']:.1%}.{of_colours} Phase I: "
-            f"{self.steps_of_phase_one:,} steps of 64 pictures (authors: 10,000){given_back}. "
+            f"{self.steps_of_phase_one:,} steps of 64 pictures (authors: 10,000)"
+            f"{_given_back(facts['phase_one'])}. "
             f"Phase II, and each baseline: {self.steps(ADAPT_STEPS):,} steps of one picture of "
             "each domain (authors: 5,000)."
         )
@@ -310,3 +303,17 @@ class DigitLab:
             ),
             on_event=self.watch.on_event,
         )
+
+
+def _given_back(phase_one: Mapping[str, float] | None) -> str:
+    """Say how well phase I gives digits back; nothing before its training."""
+    if phase_one is None:
+        return ""
+    error, flat = phase_one["error"], phase_one["error_of_flat_colour"]
+    said = (
+        f", after which a held-back digit of B comes back with a squared error of {error:.3f} "
+        f"(flat colour: {flat:.3f}), and is read right in {phase_one['accuracy']:.1%}"
+    )
+    if error <= flat:
+        return said
+    return f"{said}: **worse than flat colour, so what follows says little**"
