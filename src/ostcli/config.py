@@ -111,7 +111,7 @@ class Birth(StrEnum):
     CLONE = "clone"
     """Copies of B's layers: the paper's text."""
     RANDOM = "random"
-    """Fresh weights: the authors' photo code."""
+    """Fresh weights: the authors' code."""
 
 
 class Cycle(StrEnum):

@@ -219,7 +219,7 @@ class Networks(nn.Module):
             generator: draws fresh weights; on the CPU.
             stroke_filter: strength of the filter through which E_A is to see; 0 for none.
 
-        Source: the paper's text says clones; the authors' photo code starts from random weights.
+        Source: the paper's text says clones; the authors' code starts from random weights.
         """
         self.encoder_a, self.decoder_a = self.architecture.clones_for_a(
             self.encoder_b, self.decoder_b

@@ -3,14 +3,13 @@
 Source: Liu, Breuel & Kautz 2017, "Unsupervised Image-to-Image Translation Networks".
 """
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ostcli.config import Birth, Distance, OptimConfig
+from ostcli.config import Distance, OptimConfig
 from ostcli.method.losses import (
     adversarial_loss,
     discriminator_loss,
@@ -18,67 +17,9 @@ from ostcli.method.losses import (
     kl_loss,
     reconstruction_loss,
 )
-from ostcli.method.networks import Architecture, Networks
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, GENERATOR, StepRecord, Table, parameters_of
-
-
-class UnitNetworks(nn.Module):
-    """The one-shot paper's networks with a discriminator of A beside.
-
-    Args:
-        networks: with A's layers.
-        discriminator_a: scores pictures of A as `networks.score_b` those of B.
-    """
-
-    def __init__(self, networks: Networks, discriminator_a: nn.Module) -> None:
-        super().__init__()
-        self.networks = networks
-        self.discriminator_a = discriminator_a
-
-    @classmethod
-    def build(cls, architecture: Architecture, generator: torch.Generator) -> "UnitNetworks":
-        """Build them with fresh weights.
-
-        Args:
-            architecture: of the networks; the discriminator of A is that of its mirror image.
-            generator: draws the weights; on the CPU.
-        """
-        networks = Networks(architecture, generator)
-        networks.add_domain_a(Birth.RANDOM, generator)
-        return cls.beside(networks, generator)
-
-    @classmethod
-    def of_phase_one(cls, networks: Networks, generator: torch.Generator) -> "UnitNetworks":
-        """Begin with what phase I has learned of B: as fair to UNIT as one picture of A can be.
-
-        Args:
-            networks: of phase I; left alone.
-            generator: draws the discriminator of A; on the CPU.
-        """
-        networks = copy.deepcopy(networks)
-        networks.add_domain_a(Birth.CLONE, generator)
-        return cls.beside(networks, generator)
-
-    @classmethod
-    def beside(cls, networks: Networks, generator: torch.Generator) -> "UnitNetworks":
-        """Put a discriminator of A with fresh weights beside networks.
-
-        Args:
-            networks: with A's layers; taken as they are.
-            generator: draws the discriminator's weights; on the CPU.
-        """
-        return cls(networks, Networks(networks.architecture.swapped, generator).discriminator_b)
-
-    def translate_ab(self, pictures: Tensor) -> Tensor:
-        """T_AB, with the latent's mean: (N, C, H, W) to as many pictures of B."""
-        networks = self.networks
-        return networks.decode_b(networks.encode_a(pictures).mode)
-
-    def translate_ba(self, pictures: Tensor) -> Tensor:
-        """T_BA, with the latent's mean: (N, C, H, W) to as many pictures of A."""
-        networks = self.networks
-        return networks.decode_a(networks.encode_b(pictures).mode)
+from ostcli.paper.discriminator_a import WithDiscriminatorA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +46,7 @@ class Unit:
         """Start with empty histories."""
         return cls(weights, {name: HistoryPool(optim.pool_size) for name in ("ab", "ba")})
 
-    def table(self, networks: UnitNetworks) -> Table:
+    def table(self, networks: WithDiscriminatorA) -> Table:
         """Return which total reaches which weights."""
         return {
             GENERATOR: parameters_of(
@@ -123,7 +64,7 @@ class Unit:
             ),
         }
 
-    def of_example(self, networks: UnitNetworks) -> Sequence[nn.Parameter]:
+    def of_example(self, networks: WithDiscriminatorA) -> Sequence[nn.Parameter]:
         """Return the weights whose course depends on the pictures of A: all."""
         return list(networks.parameters())
 
@@ -132,7 +73,7 @@ class Unit:
         return 1.0
 
     def run(
-        self, networks: UnitNetworks, batch: Mapping[str, Tensor], generator: torch.Generator
+        self, networks: WithDiscriminatorA, batch: Mapping[str, Tensor], generator: torch.Generator
     ) -> StepRecord:
         """Return the losses of one step; change no weight.
 

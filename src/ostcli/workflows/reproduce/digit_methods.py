@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from ostcli.config import Birth, OptimConfig, Reach
 from ostcli.events import OnStep
 from ostcli.method.networks import Networks
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
-from ostcli.paper.baselines.unit import Unit, UnitNetworks, UnitWeights
+from ostcli.paper.baselines.unit import Unit, UnitWeights
+from ostcli.paper.digits.authors import AuthorsPhaseTwo
 from ostcli.paper.digits.controls import CONTROLS
-from ostcli.paper.digits.published import PublishedPhaseTwo
 from ostcli.paper.digits.settings import ADAPT, ADAPT_STEPS, Ablation
 from ostcli.paper.digits.train import train_many
+from ostcli.paper.discriminator_a import WithDiscriminatorA
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.runs import PhaseOfRuns
 from ostcli.workflows.reproduce.book import Values
@@ -26,12 +28,12 @@ from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 
 AT_ONCE = 50
 """Runs that step together: more would cost each hardly less, and memory more."""
-AT_ONCE_PUBLISHED = 10
+AT_ONCE_AUTHORS = 10
 """Of the rows as the authors' code trains them: over its 5,000 steps a part takes long."""
 UNADAPTED = "T_BB(x), unadapted"
 
 N = TypeVar("N", bound=nn.Module)
-B = TypeVar("B", UnitNetworks, CycleGanNetworks)
+B = TypeVar("B", WithDiscriminatorA, CycleGanNetworks)
 
 
 class DigitMethod(Protocol):
@@ -65,7 +67,7 @@ class DigitMethod(Protocol):
             lab: the direction.
             drawn: the pictures.
             looks: steps of training after which to translate; the last one is always.
-            seed: of all chance in training.
+            seed: of all chance, in fresh weights and in training.
             on_step: told of each step.
 
         Returns:
@@ -80,8 +82,8 @@ class Trained(Generic[N]):
     name: str
     of_kind: Values
     """What tells it from other methods, as JSON values."""
-    begin: Callable[[DigitLab], N]
-    """Makes the networks that every run begins from."""
+    begin: Callable[[DigitLab, torch.Generator], N]
+    """Makes the networks that the runs of a part begin from; the generator draws fresh weights."""
     phase: PhaseOfRuns[N]
     path: Callable[[N, Tensor], Tensor]
     """T_AB of the networks of one run."""
@@ -104,14 +106,14 @@ class Trained(Generic[N]):
 
     def prepare(self, lab: DigitLab) -> None:
         """Train what all runs begin from; see `DigitMethod`."""
-        self.begin(lab)
+        self.begin(lab, lab.chance())
 
     def translate(
         self, lab: DigitLab, drawn: Drawn, *, looks: Sequence[int], seed: int, on_step: OnStep
     ) -> Mapping[int, Tensor]:
         """Train the runs, and translate; see `DigitMethod`."""
         return train_many(
-            self.begin(lab).to(lab.device),
+            self.begin(lab, torch.Generator().manual_seed(seed)).to(lab.device),
             self.phase,
             self.path,
             drawn.images,
@@ -166,11 +168,11 @@ def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) ->
     """
     config = ablation.of(ADAPT)
 
-    def begin(lab: DigitLab) -> Networks:
+    def begin(lab: DigitLab, chance: torch.Generator) -> Networks:
         networks = copy.deepcopy(lab.pretrained(ablation.latent))
-        networks.add_domain_a(config.birth, lab.chance())
+        networks.add_domain_a(config.birth, chance)
         if ablation.fresh_discriminator:
-            networks.draw_discriminators(lab.chance())
+            networks.draw_discriminators(chance)
         return networks
 
     of_kind: dict[str, Any] = {**config.to_json(), "latent": ablation.latent}
@@ -189,8 +191,8 @@ def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) ->
     )
 
 
-def as_published(ablation: Ablation) -> Trained[UnitNetworks]:
-    """Return a row of Table 1 as the authors' digit code trains it; see `PublishedPhaseTwo`.
+def as_authors_code(ablation: Ablation) -> Trained[WithDiscriminatorA]:
+    """Return a row of Table 1 as the authors' digit code trains it; see `AuthorsPhaseTwo`.
 
     A is born at random, as its layers are in the code's networks of phase I, D_B begins anew, and
     what is selective still reaches B's unshared layers.
@@ -203,18 +205,18 @@ def as_published(ablation: Ablation) -> Trained[UnitNetworks]:
     )
     own = one_shot(as_in_code)
 
-    def begin(lab: DigitLab) -> UnitNetworks:
-        return UnitNetworks.beside(own.begin(lab), lab.chance())
+    def begin(lab: DigitLab, chance: torch.Generator) -> WithDiscriminatorA:
+        return WithDiscriminatorA.beside(own.begin(lab, chance), chance)
 
     return Trained(
         name=f"as the authors' code: {'selective' if ablation.selective else 'not selective'}",
-        of_kind={**own.of_kind, "as_published": True},
+        of_kind={**own.of_kind, "as_authors_code": True},
         begin=begin,
-        phase=PublishedPhaseTwo.begin(as_in_code.of(ADAPT)),
-        path=UnitNetworks.translate_ab,
+        phase=AuthorsPhaseTwo.begin(as_in_code.of(ADAPT)),
+        path=WithDiscriminatorA.translate_ab,
         optim=own.optim,
         augment=own.augment,
-        at_once=AT_ONCE_PUBLISHED,
+        at_once=AT_ONCE_AUTHORS,
         published=ablation.published,
     )
 
@@ -224,7 +226,7 @@ def unadapted(full: Ablation) -> Trained[Networks]:
     return replace(one_shot(full, name=UNADAPTED, steps=0), published=None)
 
 
-def unit(*, from_phase_one: bool) -> Trained[UnitNetworks]:
+def unit(*, from_phase_one: bool) -> Trained[WithDiscriminatorA]:
     """Return UNIT on one's own pictures of A and all of B.
 
     Args:
@@ -233,7 +235,7 @@ def unit(*, from_phase_one: bool) -> Trained[UnitNetworks]:
     """
     weights = UnitWeights()
     phase = Unit.begin(weights, ADAPT.optim)
-    return _baseline("UNIT", UnitNetworks, phase, asdict(weights), from_phase_one)
+    return _baseline("UNIT", WithDiscriminatorA, phase, asdict(weights), from_phase_one)
 
 
 def cyclegan(*, from_phase_one: bool) -> Trained[CycleGanNetworks]:
@@ -246,10 +248,10 @@ def cyclegan(*, from_phase_one: bool) -> Trained[CycleGanNetworks]:
 def _baseline(
     name: str, networks: type[B], phase: PhaseOfRuns[B], weights: Values, from_phase_one: bool
 ) -> Trained[B]:
-    def begin(lab: DigitLab) -> B:
+    def begin(lab: DigitLab, chance: torch.Generator) -> B:
         if from_phase_one:
-            return networks.of_phase_one(lab.pretrained(), lab.chance())
-        return networks.build(lab.layers(), lab.chance())
+            return networks.of_phase_one(lab.pretrained(), chance)
+        return networks.build(lab.layers(), chance)
 
     return Trained(
         name=f"{name}, from {'phase I' if from_phase_one else 'random weights'}",

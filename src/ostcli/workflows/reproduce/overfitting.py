@@ -19,7 +19,7 @@ from ostcli.paper.tables import Comparison
 from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digit_methods import (
     Trained,
-    as_published,
+    as_authors_code,
     cyclegan,
     one_shot,
     unit,
@@ -50,19 +50,19 @@ TILE = 48
 """Pixels of each look."""
 OF_TABLE_1 = {row.name: row for row in TABLE_1}
 SELECTIVE, NON_SELECTIVE = "selective", "non-selective"
-AS_PUBLISHED = "as the authors' code: {}"
+AUTHORS = "as the authors' code: {}"
 METHODS: Mapping[str, Trained[Any]] = {
     SELECTIVE: one_shot(OF_TABLE_1[FULL]),
     NON_SELECTIVE: one_shot(OF_TABLE_1[TWIN]),
-    AS_PUBLISHED.format(SELECTIVE): as_published(OF_TABLE_1[FULL]),
-    AS_PUBLISHED.format(NON_SELECTIVE): as_published(OF_TABLE_1[TWIN]),
+    AUTHORS.format(SELECTIVE): as_authors_code(OF_TABLE_1[FULL]),
+    AUTHORS.format(NON_SELECTIVE): as_authors_code(OF_TABLE_1[TWIN]),
     "UNIT, from phase I": unit(from_phase_one=True),
     "CycleGAN, from phase I": cyclegan(from_phase_one=True),
 }
 """Each goes on to the last of the looks."""
 AGAINST = {
     **dict.fromkeys([name for name in METHODS if name != SELECTIVE], SELECTIVE),
-    AS_PUBLISHED.format(NON_SELECTIVE): AS_PUBLISHED.format(SELECTIVE),
+    AUTHORS.format(NON_SELECTIVE): AUTHORS.format(SELECTIVE),
 }
 """What each is compared with."""
 HEADINGS = ("", "steps", *(SCORES[score] for score in PLOTTED))
@@ -130,8 +130,9 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
 
 def _comparison(courses: Mapping[str, Values | None], looks: Sequence[int]) -> Comparison | None:
     """Compare what is selective with the others, run by run after as many steps."""
+    of_its_own = {SELECTIVE: "", AUTHORS.format(SELECTIVE): " (from its own selective)"}
     pairs = {
-        f"{name}, {step} steps": (selective[str(step)], course[str(step)])
+        f"{name}{of_its_own[ours]}, {step} steps": (selective[str(step)], course[str(step)])
         for name, ours in AGAINST.items()
         if (selective := courses[ours]) and (course := courses[name])
         for step in looks

@@ -14,7 +14,8 @@ from ostcli.config import AdaptConfig, Direction
 from ostcli.method.architecture import PictureLayers
 from ostcli.method.networks import NetworkPath, Networks
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
-from ostcli.paper.baselines.unit import Unit, UnitNetworks, UnitWeights
+from ostcli.paper.baselines.unit import Unit, UnitWeights
+from ostcli.paper.discriminator_a import WithDiscriminatorA
 from ostcli.paper.pictures.settings import ALL, FEW, NUM_FEW, ONE
 from ostcli.training.batches import Views
 from ostcli.training.phases import Phase, PhaseTwo
@@ -24,7 +25,7 @@ from ostcli.workflows.reproduce.pictures import PictureLab, flop_of_step
 from ostcli.workflows.translator import Translator, path_to
 
 N = TypeVar("N", bound=nn.Module)
-B = TypeVar("B", UnitNetworks, CycleGanNetworks)
+B = TypeVar("B", WithDiscriminatorA, CycleGanNetworks)
 
 
 class Timed(nn.Module, Generic[N]):
@@ -213,14 +214,14 @@ def one_shot() -> PictureMethod[Networks]:
     )
 
 
-def unit(how_many: str) -> PictureMethod[UnitNetworks]:
+def unit(how_many: str) -> PictureMethod[WithDiscriminatorA]:
     """Return UNIT: from phase I's networks, or where it has all of A from random weights."""
     weights = UnitWeights()
     return KINDS[how_many](
         name=f"UNIT, {how_many} of A",
         how_many=how_many,
         of_kind={"method": "UNIT", **asdict(weights)},
-        begin=_beginning(UnitNetworks, how_many),
+        begin=_beginning(WithDiscriminatorA, how_many),
         phase=lambda lab: Unit.begin(weights, lab.two.optim),
         translating=lambda both, to: (both.networks, path_to(both.networks, to)),
     )

@@ -13,7 +13,7 @@ from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Table, Values
 from ostcli.workflows.reproduce.digit_methods import (
     Control,
     DigitMethod,
-    as_published,
+    as_authors_code,
     cyclegan,
     one_shot,
     unadapted,
@@ -39,7 +39,7 @@ from ostcli.workflows.reproduce.rows import (
 
 METHODS: Sequence[DigitMethod] = (
     *(one_shot(ablation) for ablation in (*TABLE_1, *DEPARTURES)),
-    *(as_published(ablation) for ablation in TABLE_1 if ablation.name in (TWIN, FULL)),
+    *(as_authors_code(ablation) for ablation in TABLE_1 if ablation.name in (TWIN, FULL)),
     *(
         make(from_phase_one=from_phase_one)
         for make in (unit, cyclegan)

@@ -12,8 +12,9 @@ from ostcli.method.losses import adversarial_loss, discriminator_loss
 from ostcli.method.networks import Architecture, Networks
 from ostcli.method.record import DISCRIMINATOR
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
-from ostcli.paper.baselines.unit import GENERATOR, Unit, UnitNetworks, UnitWeights
+from ostcli.paper.baselines.unit import GENERATOR, Unit, UnitWeights
 from ostcli.paper.digits.layers import DigitLayers
+from ostcli.paper.discriminator_a import WithDiscriminatorA
 from ostcli.presets import pretrain_preset
 from ostcli.training.runs import Runs
 from ostcli.training.trainer import Trainer
@@ -29,8 +30,8 @@ def chance(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def unit(architecture: Architecture) -> tuple[UnitNetworks, Unit]:
-    return UnitNetworks.build(architecture, chance()), Unit.begin(UnitWeights(), OPTIM)
+def unit(architecture: Architecture) -> tuple[WithDiscriminatorA, Unit]:
+    return WithDiscriminatorA.build(architecture, chance()), Unit.begin(UnitWeights(), OPTIM)
 
 
 def cyclegan(architecture: Architecture) -> tuple[CycleGanNetworks, CycleGan]:
@@ -165,7 +166,7 @@ def test_they_train_on_pictures_too(build: Build):
 
 
 @pytest.mark.parametrize(
-    "begin", [UnitNetworks.of_phase_one, CycleGanNetworks.of_phase_one], ids=METHODS
+    "begin", [WithDiscriminatorA.of_phase_one, CycleGanNetworks.of_phase_one], ids=METHODS
 )
 def test_from_phase_one_both_begin_as_the_unadapted_model(begin):
     model = Networks(DIGITS, chance())

@@ -9,10 +9,10 @@ from ostcli.config import Birth, Reach
 from ostcli.method.losses import adversarial_loss, discriminator_loss
 from ostcli.method.networks import Networks
 from ostcli.method.record import DISCRIMINATOR, EXAMPLE
-from ostcli.paper.baselines.unit import UnitNetworks
+from ostcli.paper.digits.authors import AuthorsPhaseTwo
 from ostcli.paper.digits.layers import DigitLayers
-from ostcli.paper.digits.published import PublishedPhaseTwo
 from ostcli.paper.digits.settings import ADAPT, TABLE_1
+from ostcli.paper.discriminator_a import WithDiscriminatorA
 from ostcli.training.runs import Runs
 from ostcli.training.trainer import Trainer
 
@@ -20,11 +20,11 @@ FULL = replace(TABLE_1[-1].of(ADAPT), reach=Reach.BOTH_DOMAINS)
 STEPS = 3
 
 
-def begun() -> UnitNetworks:
+def begun() -> WithDiscriminatorA:
     generator = torch.Generator().manual_seed(0)
     networks = Networks(DigitLayers(colours_b=1, colours_a=3, width=4), generator)
     networks.add_domain_a(Birth.RANDOM, generator)
-    return UnitNetworks.beside(networks, generator)
+    return WithDiscriminatorA.beside(networks, generator)
 
 
 def views(number: int = 1) -> dict[str, torch.Tensor]:
@@ -36,7 +36,7 @@ def views(number: int = 1) -> dict[str, torch.Tensor]:
 
 
 def test_beside_the_papers_losses_stand_those_of_a_discriminator_of_a():
-    networks, batch, phase = begun(), views(), PublishedPhaseTwo.begin(FULL)
+    networks, batch, phase = begun(), views(), AuthorsPhaseTwo.begin(FULL)
     both, score_a = networks.networks, networks.discriminator_a
     record = phase.run(networks, batch, torch.Generator())
     paper = phase.phase.run(both, batch, torch.Generator())
@@ -51,7 +51,7 @@ def test_beside_the_papers_losses_stand_those_of_a_discriminator_of_a():
 
 
 def test_what_is_selective_reaches_unshared_layers_of_both_domains_and_no_discriminator():
-    networks, phase = begun(), PublishedPhaseTwo.begin(FULL)
+    networks, phase = begun(), AuthorsPhaseTwo.begin(FULL)
     both, table = networks.networks, phase.table(networks)
     unshared = (both.encoder_a, both.decoder_a, both.encoder_b, both.decoder_b)
 
@@ -60,16 +60,20 @@ def test_what_is_selective_reaches_unshared_layers_of_both_domains_and_no_discri
     for total, row in table.items():
         gradients = torch.autograd.grad(record.totals[total], row, retain_graph=True)
         assert all(float(gradient.abs().sum()) > 0 for gradient in gradients)
+    # By T_BA(b): A's decoder and B's encoder.
+    there = [*both.encoder_b.parameters(), *both.decoder_a.parameters()]
+    gradients = torch.autograd.grad(record.losses["gan_ba"], there, retain_graph=True)
+    assert all(float(gradient.abs().sum()) > 0 for gradient in gradients)
 
 
 @pytest.mark.parametrize("reach", [Reach.BOTH_DOMAINS, Reach.EVERYTHING])
 def test_a_run_beside_others_is_what_it_would_be_alone(reach):
-    phase, batch = PublishedPhaseTwo.begin(replace(FULL, reach=reach)), views(number=3)
+    phase, batch = AuthorsPhaseTwo.begin(replace(FULL, reach=reach)), views(number=3)
     x_a, x_b = batch["a"][:, None], batch["b"][:1]
     together = Runs(begun(), phase, FULL.optim, len(x_a), seed=0)
     for _ in range(STEPS):
         together.do_step({"a": x_a, "b": x_b}, rate=1.0)
-    made = together.translate(UnitNetworks.translate_ab, x_a)
+    made = together.translate(WithDiscriminatorA.translate_ab, x_a)
 
     for run, own in enumerate(x_a):
         alone = Trainer(begun(), phase, FULL.optim, seed=0)

@@ -13,13 +13,13 @@ from ostcli.config import AdaptConfig
 from ostcli.method.losses import adversarial_loss, discriminator_loss
 from ostcli.method.pool import HistoryPool
 from ostcli.method.record import DISCRIMINATOR, EXAMPLE, StepRecord, Table, parameters_of
-from ostcli.paper.baselines.unit import UnitNetworks
+from ostcli.paper.discriminator_a import WithDiscriminatorA
 from ostcli.training.batches import Batch
 from ostcli.training.phases import PhaseTwo
 
 
 @dataclass(frozen=True)
-class PublishedPhaseTwo:
+class AuthorsPhaseTwo:
     """Phase II with a discriminator of A, which tells x from B's translations, T_BA(b).
 
     Beside the paper's losses the example's total has L_GAN_BA, and a discriminator learns from what
@@ -32,7 +32,7 @@ class PublishedPhaseTwo:
     phase: PhaseTwo
 
     @classmethod
-    def begin(cls, config: AdaptConfig) -> "PublishedPhaseTwo":
+    def begin(cls, config: AdaptConfig) -> "AuthorsPhaseTwo":
         """Start with empty histories."""
         return cls(PhaseTwo.begin(replace(config, discriminator_meets_example=True)))
 
@@ -41,13 +41,13 @@ class PublishedPhaseTwo:
         """The histories of generated pictures."""
         return self.phase.pools
 
-    def table(self, networks: UnitNetworks) -> Table:
+    def table(self, networks: WithDiscriminatorA) -> Table:
         """Return which total reaches which weights."""
         table = self.phase.table(networks.networks)
         discriminators = [*table[DISCRIMINATOR], *parameters_of(networks.discriminator_a)]
         return {**table, DISCRIMINATOR: discriminators}
 
-    def of_example(self, networks: UnitNetworks) -> Sequence[nn.Parameter]:
+    def of_example(self, networks: WithDiscriminatorA) -> Sequence[nn.Parameter]:
         """Return the weights whose course depends on the example: D_A's besides the paper's own."""
         own = self.phase.of_example(networks.networks)
         return [*own, *parameters_of(networks.discriminator_a)]
@@ -56,7 +56,9 @@ class PublishedPhaseTwo:
         """Return the rate of the weights that a total changes, by the learning rate."""
         return self.phase.rate_of(total)
 
-    def run(self, networks: UnitNetworks, batch: Batch, generator: torch.Generator) -> StepRecord:
+    def run(
+        self, networks: WithDiscriminatorA, batch: Batch, generator: torch.Generator
+    ) -> StepRecord:
         """Return the losses of one step; change no weight.
 
         Args:
@@ -68,7 +70,7 @@ class PublishedPhaseTwo:
         trans_ba = networks.translate_ba(batch["b"])
         scores = networks.discriminator_a(batch["a"]), networks.discriminator_a(trans_ba.detach())
         losses = {
-            **paper.losses,
+            **{name: loss for name, loss in paper.losses.items() if name != "dis_b"},
             "gan_ba": adversarial_loss(networks.discriminator_a(trans_ba).float()),
             "dis_a": discriminator_loss(*(score.float() for score in scores)),
         }
