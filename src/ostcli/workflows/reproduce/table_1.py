@@ -58,8 +58,10 @@ CAUTION = (
     "begin from one phase I, whose views are mirrored half of the time: those without augmentation "
     "leave it out in phase II; a sampled latent has a phase I of its own. D_B learns from B and "
     "T_BB alone, but where a row says that it meets T_AB(x), as in the paper; L_GAN_B is left out "
-    "in phase II, as in the authors' code for digits, but where a row says that it goes on. UNIT's "
-    "latents are deterministic, as all others here; it and CycleGAN keep no history of pictures. "
+    "in phase II, as in the authors' code for digits, but where a row says that it goes on. What "
+    "the rows as the authors' code have otherwise is in decision 0049; they too have this table's "
+    "number of steps. UNIT's latents are deterministic, as all others here; it and CycleGAN keep "
+    "no history of pictures. "
     "At the budget of 1 the number of steps is one that suits the full method (decision 0043)."
 )
 
