@@ -45,7 +45,14 @@ def test_missing_data_are_named_with_how_to_get_them(ost, digits):
 
 
 def test_all_of_a_task_is_that_task_alone(ost, digits, tmp_path):
-    rows = ("--only", "identity", "--only", "OST, 1 of A", "--only", "non-selective")
+    rows = (
+        "--only",
+        "identity",
+        "--only",
+        "OST, 1 of A",
+        "--only",
+        "as the authors' code: selective",
+    )
     run = ost("reproduce", "all", "--data", digits, *SHORT, *rows)
     assert run.code == 0
     made = {path.name for path in (tmp_path / "ost-reproduction").iterdir()}

@@ -382,7 +382,7 @@ def test_a_row_whose_strip_is_gone_is_made_again(request_):
 def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
     methods = {name: replace(each, at_once=1) for name, each in overfitting.METHODS.items()}
     monkeypatch.setattr(overfitting, "METHODS", methods)
-    request = replace(request_, only=("non-selective",), budget=12 / 600)
+    request = replace(request_, only=("not selective",), budget=12 / 600)
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
     steps = itertools.count(1)
     stopped = made("overfitting", request, should_stop=lambda: next(steps) == 15)
@@ -390,7 +390,7 @@ def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
     assert len(list(request.out.rglob("part-*"))) == 1
 
     [table] = made("overfitting", request).tables
-    course = courses_of(table)["non-selective"]
+    course = courses_of(table)["not selective"]
     assert list(course) == [0, 1, 2, 3, 4, 6, 9, 12]
     assert all(len(at_step["of_runs"]["accuracy"]) == 2 for at_step in course.values())
 
@@ -529,11 +529,11 @@ def test_methods_are_compared_at_each_number_of_pictures_and_at_each_length(requ
         "UNIT, from phase I, 2 steps",
     ]
 
-    only = ("selective", "as the authors' code: selective", "as the authors' code: non-selective")
+    only = ("selective", "as the authors' code: selective", "as the authors' code: not selective")
     [strip] = made("overfitting", replace(request_, only=only, budget=1 / 600)).tables
     in_code = (courses_of(strip)[name][1]["of_runs"]["accuracy"] for name in only[1:])
     expected = [one - other for one, other in zip(*in_code, strict=True)]
-    name = "as the authors' code: non-selective (from its own selective), 1 steps"
+    name = "as the authors' code: not selective (from its own selective), 1 steps"
     assert strip.draft.comparison.less[name][0].value == pytest.approx(mean(expected))
     assert "“selective, after as many steps” less each other row" in strip.path.read_text()
 
@@ -552,7 +552,7 @@ def test_the_overfitting_strip_shows_every_method_at_every_length(request_):
     [table] = made("overfitting", replace(request_, only=(), budget=12 / 600)).tables
 
     courses = courses_of(table)
-    assert list(courses)[:2] == ["selective", "non-selective"]
+    assert list(courses)[:2] == ["selective", "not selective"]
     assert [name.split(",")[0] for name in list(courses)[4:]] == ["UNIT", "CycleGAN"]
     as_authors_code = [name for name in courses if name.startswith("as the authors' code")]
     for name, course in courses.items():
@@ -630,11 +630,11 @@ def test_no_data_at_all_is_an_error(request_, tmp_path):
 def test_one_kind_of_runs_can_be_had_alone_and_joined_later(request_):
     short = replace(request_, only=("selective",), budget=10 / 600)
     [table] = made("overfitting", short).tables
-    assert not any(courses_of(table)["non-selective"].values())
+    assert not any(courses_of(table)["not selective"].values())
 
-    [table] = made("overfitting", replace(short, only=("non-selective",))).tables
+    [table] = made("overfitting", replace(short, only=("not selective",))).tables
     known = [name for name, course in courses_of(table).items() if any(course.values())]
-    assert known == ["selective", "non-selective"]
+    assert known == ["selective", "not selective"]
 
 
 def test_a_name_that_no_row_has_is_known_before_the_work(request_):

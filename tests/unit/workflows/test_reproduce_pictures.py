@@ -333,11 +333,11 @@ def test_weights_are_not_asked_for_where_no_pictures_are(request_):
 def test_a_part_of_a_name_that_a_table_has_not_is_told(request_):
     told = Collected()
     tasks = ("svhn-to-mnist", "images-to-maps")
-    request = replace(request_, only=("identity", "non-selective"), tasks=tasks)
+    request = replace(request_, only=("identity", "not selective"), tasks=tasks)
     reproduce(["overfitting", "table3"], request, precision=Precision.FP32, on_event=told)
 
     texts = [note.text for note in told.of(Note) if "no row" in note.text]
-    assert texts == ["Images to Maps has no row 'non-selective'"]
+    assert texts == ["Images to Maps has no row 'not selective'"]
 
 
 def _scores(table):

@@ -1,4 +1,4 @@
-"""The talk's strip on overfitting: what becomes of a digit, selective above non-selective.
+"""The talk's strip on overfitting: what becomes of a digit, selective above not selective.
 
 Below the two are the same as the authors' code trains them, UNIT and CycleGAN, so that every
 method is seen at every length.
@@ -49,20 +49,25 @@ SHOWN = 6
 TILE = 48
 """Pixels of each look."""
 OF_TABLE_1 = {row.name: row for row in TABLE_1}
-SELECTIVE, NON_SELECTIVE = "selective", "non-selective"
-AUTHORS = "as the authors' code: {}"
+SELECTIVE = "selective"
+AUTHORS, AUTHORS_TWIN = (as_authors_code(OF_TABLE_1[name]) for name in (FULL, TWIN))
 METHODS: Mapping[str, Trained[Any]] = {
     SELECTIVE: one_shot(OF_TABLE_1[FULL]),
-    NON_SELECTIVE: one_shot(OF_TABLE_1[TWIN]),
-    AUTHORS.format(SELECTIVE): as_authors_code(OF_TABLE_1[FULL]),
-    AUTHORS.format(NON_SELECTIVE): as_authors_code(OF_TABLE_1[TWIN]),
-    "UNIT, from phase I": unit(from_phase_one=True),
-    "CycleGAN, from phase I": cyclegan(from_phase_one=True),
+    "not selective": one_shot(OF_TABLE_1[TWIN]),
+    **{
+        method.name: method
+        for method in (
+            AUTHORS,
+            AUTHORS_TWIN,
+            unit(from_phase_one=True),
+            cyclegan(from_phase_one=True),
+        )
+    },
 }
 """Each goes on to the last of the looks."""
 AGAINST = {
     **dict.fromkeys([name for name in METHODS if name != SELECTIVE], SELECTIVE),
-    AUTHORS.format(NON_SELECTIVE): AUTHORS.format(SELECTIVE),
+    AUTHORS_TWIN.name: AUTHORS.name,
 }
 """What each is compared with."""
 HEADINGS = ("", "steps", *(SCORES[score] for score in PLOTTED))
@@ -99,7 +104,7 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
                 "same where they change every layer; both as the authors' code has them (decision "
                 "0049); and UNIT "
                 f"and CycleGAN from phase I's networks. {INTERVALS} All steps are of the same "
-                "runs, and what the authors' code makes non-selective is compared with what it "
+                "runs, and what the authors' code makes not selective is compared with what it "
                 f"makes selective. {CONTROLS_ELSEWHERE}"
             ),
             headings=HEADINGS,
@@ -131,7 +136,7 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
 
 def _comparison(courses: Mapping[str, Values | None], looks: Sequence[int]) -> Comparison | None:
     """Compare what is selective with the others, run by run after as many steps."""
-    of_its_own = {SELECTIVE: "", AUTHORS.format(SELECTIVE): " (from its own selective)"}
+    of_its_own = {SELECTIVE: "", AUTHORS.name: " (from its own selective)"}
     pairs = {
         f"{name}{of_its_own[ours]}, {step} steps": (selective[str(step)], course[str(step)])
         for name, ours in AGAINST.items()
