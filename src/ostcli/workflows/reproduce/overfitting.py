@@ -197,7 +197,7 @@ def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Ima
         columns=["x", *(str(step) for step in looks)],
         row_labels=[name for _, name in shown],
         tile=TILE,
-        widest_label=3 * TILE,
+        widest_label=5 * TILE,
     )
 
 
