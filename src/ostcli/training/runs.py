@@ -40,20 +40,20 @@ class Runs(Generic[N]):
     example (decision 0042).
 
     Args:
-        networks: what each run begins from; on the device that it is trained on, and left alone.
-        phase: gives the losses of one run, the table of gradients, and what depends on the example.
+        networks: what each of K runs begins from, all on the device that they are trained on; left
+            alone. Of weights that stand once the first one's count.
+        phase: gives the losses of one run, the table of gradients, and what depends on the example;
+            without a history of generated pictures.
         optim: rates and decays.
-        num_runs: K.
         seed: all chance in step t comes from it and t, the same for every run.
         precision: FP32 or BF16.
     """
 
     def __init__(
         self,
-        networks: N,
+        networks: Sequence[N],
         phase: PhaseOfRuns[N],
         optim: OptimConfig,
-        num_runs: int,
         *,
         seed: int,
         precision: Precision = Precision.FP32,
@@ -61,20 +61,22 @@ class Runs(Generic[N]):
         self.step = 0
         self._precision = precision
         self._phase, self._optim, self._seed = phase, optim, seed
-        self._device = next(networks.parameters()).device
-        names = {weight: f"networks.{name}" for name, weight in networks.named_parameters()}
-        own = {names[weight] for weight in phase.of_example(networks)}
-        self._module = for_many(_Applied(networks), own)
+        first = networks[0]
+        self._device = next(first.parameters()).device
+        names = {weight: f"networks.{name}" for name, weight in first.named_parameters()}
+        own = {names[weight] for weight in phase.of_example(first)}
+        self._module = for_many(_Applied(first), own)
         self._of_convolutions = {
             name for weight, name in names.items() if weight.ndim == KERNEL_NDIM
         }
         self._axes = {name: 0 if name in own else None for name in names.values()}
+        of_each = zip(*(each.parameters() for each in networks), strict=True)
         self._weights = {
-            name: _copied(weight, num_runs if name in own else None)
-            for weight, name in names.items()
+            name: nn.Parameter(_standing(weights, apart=name in own))
+            for name, weights in zip(names.values(), of_each, strict=True)
         }
         self._rows = {
-            total: [names[weight] for weight in row] for total, row in phase.table(networks).items()
+            total: [names[weight] for weight in row] for total, row in phase.table(first).items()
         }
         self._optimisers = {
             total: Adam([self._weights[name] for name in row], (optim.beta1, optim.beta2))
@@ -157,8 +159,7 @@ class _Applied(nn.Module):
         return function(self.networks, own)
 
 
-def _copied(weight: Tensor, times: int | None) -> nn.Parameter:
-    """Return a weight of its own memory, or so many of it in a first axis."""
-    weight = weight.detach()
-    copies = weight if times is None else weight.expand(times, *weight.shape)
-    return nn.Parameter(copies.clone())
+def _standing(weights: Sequence[Tensor], *, apart: bool) -> Tensor:
+    """Return a weight of every run, in a first axis, or the first one's; of its own memory."""
+    with torch.no_grad():
+        return torch.stack(list(weights)) if apart else weights[0].clone()

@@ -8,6 +8,7 @@ from ostcli.paper.intervals import (
     balanced_average,
     balanced_share,
     difference,
+    difference_of_shares,
     jackknife,
     share,
     share_of_runs,
@@ -132,3 +133,24 @@ def test_runs_that_are_all_alike_inside_are_trusted_less_than_their_trials():
     right, labels = [[True] * 50, [False] * 50], [[0] * 50, [0] * 50]
     made = balanced_average(right, labels)
     assert made.high - made.low > 0.9
+
+
+def test_a_difference_of_shares_is_that_of_pairs():
+    one, near, far = [1.0, 0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 1.0]
+
+    assert difference_of_shares(one, near) == difference(one, near)
+    assert difference_of_shares(one, far).value == difference_of_shares(one, near).value
+    assert difference_of_shares(one, far).high > difference_of_shares(one, near).high + 0.5
+
+
+def test_runs_that_all_differ_alike_leave_room_for_others():
+    ten, many = (
+        [difference_of_shares([1.0] * n, [of] * n) for of in (1.0, 0.0)] for n in (10, 200)
+    )
+
+    for alike, apart in (ten, many):
+        assert (alike.value, apart.value) == (0.0, 1.0)
+        assert alike.low < 0 < alike.high
+        assert apart.excludes(0)
+    assert 0.2 < ten[0].high < 0.4
+    assert many[0].high < 0.02

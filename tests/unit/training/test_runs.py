@@ -22,10 +22,10 @@ def translate(networks: Networks, pictures: torch.Tensor) -> torch.Tensor:
     return networks.decode_b(networks.encode_a(pictures).mode)
 
 
-def networks_for(config: AdaptConfig, **layers) -> Networks:
+def networks_for(config: AdaptConfig, run: int = 0, **layers) -> Networks:
     generator = torch.Generator().manual_seed(1)
     networks = Networks(DigitLayers(colours_b=1, colours_a=3, width=4, **layers), generator)
-    networks.add_domain_a(config.birth, generator)
+    networks.add_domain_a(config.birth, torch.Generator().manual_seed(run))
     return networks
 
 
@@ -80,7 +80,7 @@ def test_between_many_channels_our_rule_is_for_weights_that_runs_differ_in(monke
 
     monkeypatch.setattr(many._Convolution, "together", noted)
     config = replace(ADAPT, reach=reach, discriminator_meets_example=False)
-    runs = Runs(networks_for(config), PhaseTwo.begin(config), config.optim, NUM_RUNS, seed=0)
+    runs = Runs([networks_for(config)] * NUM_RUNS, PhaseTwo.begin(config), config.optim, seed=0)
     runs.do_step({"a": examples(), "b": folder(0)}, 1.0)
 
     assert bool(wide) is (reach is Reach.EVERYTHING)
@@ -94,10 +94,9 @@ def test_runs_of_a_sampled_latent_draw_what_each_would_alone(reach):
 def _check_alike(config: AdaptConfig, **layers) -> None:
     x_a = examples()
     together = Runs(
-        networks_for(config, **layers),
+        [networks_for(config, run, **layers) for run in range(NUM_RUNS)],
         PhaseTwo.begin(config),
         config.optim,
-        NUM_RUNS,
         seed=config.seed,
     )
     for step in range(STEPS):
@@ -106,7 +105,10 @@ def _check_alike(config: AdaptConfig, **layers) -> None:
 
     for run in range(NUM_RUNS):
         alone = Trainer(
-            networks_for(config, **layers), PhaseTwo.begin(config), config.optim, seed=config.seed
+            networks_for(config, run, **layers),
+            PhaseTwo.begin(config),
+            config.optim,
+            seed=config.seed,
         )
         for step in range(STEPS):
             record = alone.do_step({"a": x_a[run], "b": folder(step)}, rate=1.0)
@@ -125,10 +127,9 @@ def test_in_bf16_a_run_beside_others_is_what_it_is_in_runs_of_one(reach):
 
     def made(x_a: torch.Tensor) -> torch.Tensor:
         runs = Runs(
-            networks_for(config),
+            [networks_for(config)] * len(x_a),
             PhaseTwo.begin(config),
             config.optim,
-            len(x_a),
             seed=0,
             precision=Precision.BF16,
         )
@@ -146,10 +147,9 @@ def test_in_bf16_a_run_beside_others_is_what_it_is_in_runs_of_one(reach):
 def test_in_bf16_runs_stay_near_what_they_are_in_fp32():
     def made(precision: Precision) -> torch.Tensor:
         runs = Runs(
-            networks_for(ADAPT),
+            [networks_for(ADAPT)] * NUM_RUNS,
             PhaseTwo.begin(ADAPT),
             ADAPT.optim,
-            NUM_RUNS,
             seed=0,
             precision=precision,
         )

@@ -3,10 +3,11 @@
 import csv
 import itertools
 import json
+import math
 import shutil
 import sys
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from statistics import mean
 from unittest.mock import Mock
 
@@ -22,6 +23,8 @@ from ostcli.paper.digits import classify
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1, TWIN
 from ostcli.paper.digits.train import begin_phase_one
+from ostcli.paper.intervals import difference_of_shares
+from ostcli.store.root import store_root
 from ostcli.store.tensors import encode_tensors
 from ostcli.workflows.reproduce import digits as lab
 from ostcli.workflows.reproduce import reproduce, watch
@@ -92,7 +95,9 @@ def test_table_1_lists_every_row_and_holds_figures_of_those_asked_for(request_):
     assert rows[FULL]["published"] == 0.23
     assert rows["identity"]["published"] is None
     figures = rows[FULL]["figures"]
-    assert set(rows[FULL]["made_with"]) == {"ost", "torch", "python", "device"}
+    versions = {"ost", "torch", "python", "device"}
+    networks = {"phase_one", "classifier", "classifier_of_domains"}
+    assert set(rows[FULL]["made_with"]) == versions | networks
     assert len(figures["of_runs"]["accuracy"]) == 2
     assert figures["accuracy"]["low"] <= figures["accuracy"]["value"] <= figures["accuracy"]["high"]
     assert figures["seconds_each"] > 0
@@ -140,6 +145,7 @@ def test_a_table_is_written_for_people_for_programs_and_as_pictures(request_):
     assert lines[TWIN]["figures.accuracy.value"] == "", "not run"
     assert json.loads(table.path.with_suffix(".json").read_text()) == {
         **json.loads(json.dumps(table.draft.values)),
+        "headings": list(table.draft.headings),
         "rows": json.loads(json.dumps(table.draft.rows)),
         "comparison": None,
         "made": [FULL, "identity"],
@@ -222,11 +228,12 @@ def test_differences_are_told_run_by_run(request_):
 
     assert list(table.draft.comparison.less) == ["identity"]
     kept = json.loads(table.path.with_suffix(".json").read_text())
-    accuracy = {
-        row["name"]: row["figures"]["accuracy"]["value"] for row in kept["rows"] if row["figures"]
-    }
-    more = accuracy[FULL] - accuracy["identity"]
-    assert kept["comparison"]["less"]["identity"][0]["value"] == pytest.approx(more)
+    of_runs = {row["name"]: row["figures"]["of_runs"] for row in kept["rows"] if row["figures"]}
+    expected = [
+        asdict(difference_of_shares(of_runs[FULL][score], of_runs["identity"][score]))
+        for score in ("accuracy", "right_and_real")
+    ]
+    assert kept["comparison"]["less"]["identity"] == expected
     assert "| less | accuracy | right and real |" in table.path.read_text()
 
 
@@ -242,21 +249,68 @@ def test_equal_seeds_give_equal_figures(request_):
     assert strip_of_one == _strip(other, "full-augmentation")
 
 
-def test_a_stop_keeps_what_is_done(request_):
-    made("table1", replace(request_, only=("identity",)))
+def test_a_stop_keeps_the_rows_that_are_done(request_):
+    rows = replace(request_, only=(FULL, "full, L_GAN_B goes on"))
     told = Collected()
-    request = replace(request_, budget=2 * SHORT)
     stopped = made(
-        "table1", request, on_event=told, should_stop=lambda: bool(told.of(TrainingPlanned))
+        "table1",
+        rows,
+        on_event=told,
+        should_stop=lambda: len(list(rows.out.rglob("full-*/row.json"))) > 0,
     )
     assert stopped.stopped
     assert not stopped.tables
+    [kept_row] = rows.out.rglob("full-*/row.json")
+    figures = json.loads(kept_row.read_text())["figures"]
 
+    again = Collected()
+    [table] = made("table1", rows, on_event=again).tables
+    found = {row["name"]: row["figures"] for row in table.draft.rows if row["figures"]}
+    assert found[FULL] == figures, "its seconds too: it was not made again"
+    assert len(again.of(TrainingPlanned)) == 1
+
+
+def test_a_table_remade_without_the_cache_says_what_its_rows_were_made_with(request_):
+    [first] = made("table1", request_).tables
+    before = first.path.read_bytes()
+    shutil.rmtree(store_root() / "reproduce")
+    told = Collected()
+    [again] = made("table1", request_, on_event=told).tables
+
+    assert not told.of(TrainingPlanned), "nothing is trained that nothing asks for"
+    assert again.path.read_bytes() == before
+    assert again.draft.values["facts"]["phase_one"]
+
+
+def test_rows_by_another_training_of_the_classifiers_are_told(request_, monkeypatch):
     [table] = made("table1", request_).tables
-    assert {row["name"] for row in table.draft.rows if row["figures"]} == {
-        FULL,
-        "identity",
-    }
+    before = table.path.read_text()
+    shutil.rmtree(store_root() / "reproduce")
+    train = lab.train_classifier  # As on another machine, the same settings come to other weights.
+    monkeypatch.setattr(
+        lab, "train_classifier", lambda *args, seed, **more: train(*args, seed=seed + 1, **more)
+    )
+    [again] = made("table1", replace(request_, only=("colour",))).tables
+
+    assert "different trainings" not in before
+    text = again.path.read_text()
+    assert "different trainings of the classifier of digits and the classifier of domains" in text
+
+
+def test_parts_by_other_versions_are_told(request_, monkeypatch):
+    train_one_run_at_a_time(monkeypatch)
+    request = replace(request_, only=(FULL,))
+    made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
+    made("table1", request, should_stop=after_one_run())
+    package = sys.modules["ostcli.workflows.reproduce"]
+    now = package.versions()
+    monkeypatch.setattr(package, "versions", lambda: {**now, "torch": "9.9"})
+
+    [table] = made("table1", request).tables
+    made_with = next(row for row in table.draft.rows if row["name"] == FULL)["made_with"]
+    assert made_with["torch"] == f"{now['torch']}; 9.9"
+    assert made_with["python"] == now["python"]
+    assert not list(request.out.rglob("made_with.json"))
 
 
 def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeypatch):
@@ -389,7 +443,9 @@ def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
     assert stopped.stopped
     assert len(list(request.out.rglob("part-*"))) == 1
 
-    [table] = made("overfitting", request).tables
+    again = Collected()
+    [table] = made("overfitting", request, on_event=again).tables
+    assert {event.num_steps for event in again.of(StepDone)} == {12}, "those of one run"
     course = courses_of(table)["not selective"]
     assert list(course) == [0, 1, 2, 3, 4, 6, 9, 12]
     assert all(len(at_step["of_runs"]["accuracy"]) == 2 for at_step in course.values())
@@ -611,6 +667,12 @@ def test_a_table_that_had_more_rows_is_told(request_):
         told = Collected()
         made("table1", replace(request_, only=only, runs=runs), on_event=told)
         assert any("had more rows" in note.text for note in told.of(Note)) is is_told
+
+
+@pytest.mark.parametrize("budget", [0.0, -1.0, math.inf, math.nan])
+def test_a_budget_that_is_no_number_of_steps_is_a_usage_error(request_, budget):
+    with pytest.raises(UsageError, match="is no number of steps"):
+        replace(request_, budget=budget)
 
 
 def test_every_set_that_is_missing_is_named(request_, tmp_path):

@@ -60,7 +60,7 @@ def batches_of(folder: Digits, seed: int) -> Callable[[int], Batch]:
 
 
 def train_many(
-    begin: N,
+    begin: Sequence[N],
     phase: PhaseOfRuns[N],
     path: Callable[[N, Tensor], Tensor],
     examples: Tensor,
@@ -77,10 +77,10 @@ def train_many(
     """Train runs of one kind together, each on pictures of its own, and translate these.
 
     Args:
-        begin: the networks that every run begins from; on the device to train on.
+        begin: the networks that each run begins from; on the device to train on.
         phase: one run's losses.
         path: T_AB.
-        examples: the pictures that a run has. Shape (K, n, C, 32, 32), uint8.
+        examples: the pictures that each run has. Shape (K, n, C, 32, 32), uint8.
         folder: B's training pictures.
         optim: rates and decays.
         steps: of one view of each domain, as the authors' are.
@@ -94,7 +94,7 @@ def train_many(
         T_AB of each run's own pictures, by step. Shape (K, n, C of B, 32, 32), range [-1, 1], on
         the CPU.
     """
-    runs = Runs(begin, phase, optim, len(examples), seed=seed, precision=precision)
+    runs = Runs(begin, phase, optim, seed=seed, precision=precision)
     schedule = Schedule(num_steps=steps, seconds=None, decay_share=optim.decay_share)
     wanted = {*looks, steps}
     made = {0: _translated(runs, path, examples)} if 0 in wanted else {}

@@ -37,7 +37,7 @@ def together_row(machine: Machine, *, rounds: int) -> Row:
     config = TABLE_1[-1].of(ADAPT)
     phase, optim = PhaseTwo.begin(config), config.optim
     x_a, x_b = _noise(NUM_RUNS, 1, 3), _noise(1, 1)
-    runs = Runs(networks, phase, optim, NUM_RUNS, seed=0, precision=machine.precision)
+    runs = Runs([networks] * NUM_RUNS, phase, optim, seed=0, precision=machine.precision)
     alone = Trainer(copy.deepcopy(networks), phase, optim, seed=0, precision=machine.precision)
 
     def together() -> None:

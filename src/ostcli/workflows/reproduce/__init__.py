@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -167,8 +167,8 @@ def _made(makers: Sequence[_Maker], began: float, on_event: OnEvent) -> Reproduc
             tables.append(maker.make(maker.book))
             if tables[-1].is_poorer:
                 text = (
-                    f"{tables[-1].path} had more rows before; they are kept, and the command that "
-                    "made them writes them again"
+                    f"{tables[-1].path} had more rows or columns before; rows are kept, and the "
+                    "command that made it writes it again"
                 )
                 on_event(Note(text=text, warning=True))
         except InputError as error:
@@ -255,6 +255,7 @@ def _of_digits(
     lab = DigitLab(
         task, a, b, seed=request.seed, budget=request.budget, precision=precision, watch=watch
     )
+    book = replace(book, networks=lambda: lab.digests)
     return OF_DIGITS[name](lab, book, request)
 
 
@@ -285,4 +286,5 @@ def _of_pictures(
         precision=precision,
         watch=watch,
     )
+    book = replace(book, networks=lambda: lab.digests_of_networks)
     return picture_table(name, lab, book, request, network)

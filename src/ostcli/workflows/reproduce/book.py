@@ -4,8 +4,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,14 @@ from ostcli.workflows.reproduce.kept import Halfway
 
 Values = Mapping[str, Any]
 
+NETWORKS = {
+    "phase_one": "phase I",
+    "classifier": "the classifier of digits",
+    "classifier_of_domains": "the classifier of domains",
+}
+"""What all rows of a table are to have in common, by what `made_with` calls it."""
+AND = "; "
+"""Between several things of one kind that a row was made with."""
 NOT_RUN = "not run"
 """In a cell of a row that was not made."""
 SHEET_QUALITY = 80
@@ -57,6 +65,7 @@ class Draft:
         comparison = asdict(self.comparison) if self.comparison else None
         return {
             **self.values,
+            "headings": list(self.headings),
             "rows": list(self.rows),
             "comparison": comparison,
             "made": list(self.made),
@@ -73,7 +82,7 @@ class Table:
     pictures: tuple[Path, ...]
     """The plot, if it could be drawn, and the sheet."""
     is_poorer: bool = False
-    """Whether the table that was there before had rows that this one has not."""
+    """Whether the table that was there before had rows or columns that this one has not."""
 
 
 @dataclass(frozen=True)
@@ -84,23 +93,27 @@ class Row:
         name: of what it is of.
         settings: all that its figures depend on, as JSON values.
         folder: where its figures and pictures are.
-        made_with_now: versions and device, which stand beside the figures once it is made.
+        made_with_now: gives versions, device and digests of networks, as text, which stand beside
+            the figures once it is made.
     """
 
     name: str
     settings: Values
     folder: Path
-    made_with_now: Values
+    made_with_now: Callable[[], Values]
 
     @property
     def figures(self) -> Values | None:
         """Its figures, as JSON values; None if it was not made to its end."""
-        return self._on_disk.get("figures")
+        return self._on_disk(self._path).get("figures")
 
     @property
     def made_with(self) -> Values | None:
-        """Versions and device that it was made with; None if that was not written down."""
-        return self._on_disk.get("made_with")
+        """What it was made with; None if that was not written down.
+
+        Where its parts differ in that, one stands after the other: "2.13.0; 2.14.1".
+        """
+        return self._on_disk(self._path).get("made_with")
 
     def keep(self, figures: Values) -> Values:
         """Put the figures, JSON values, on the disk, and return them as `figures` will.
@@ -110,18 +123,18 @@ class Row:
         row = {
             "name": self.name,
             "settings": self.settings,
-            "made_with": self.made_with_now,
+            "made_with": self._made_with_so_far(),
             "figures": figures,
         }
         make_folder(self.folder)
         write_file(self._path, _as_bytes(row))
-        for path in self.folder.glob("part-*.safetensors"):
-            path.unlink()
+        for path in [*self.folder.glob("part-*.safetensors"), self._unfinished]:
+            path.unlink(missing_ok=True)
         return dict(json.loads(json.dumps(figures)))
 
     def keep_part(self, name: str, tensors: Mapping[str, Tensor]) -> None:
         """Put what a part of the row came to on the disk, until the row is at its end."""
-        make_folder(self.folder)
+        self._begin()
         write_file(self._part(name), encode_tensors(tensors))
 
     def part(self, name: str) -> Mapping[str, Tensor] | None:
@@ -138,7 +151,7 @@ class Row:
 
     def keep_picture(self, index: int, image: Image.Image) -> None:
         """Put one of its pictures on the disk."""
-        make_folder(self.folder)
+        self._begin()
         write_file(self._picture(index), encode_picture(image, ".png"))
 
     def picture(self, index: int) -> Image.Image | None:
@@ -154,13 +167,31 @@ class Row:
         found = [picture for index in range(number) if (picture := self.picture(index))]
         return found if len(found) == number else None
 
-    @property
-    def _on_disk(self) -> Values:
+    def _begin(self) -> None:
+        """Write down what makes it, until the row is at its end."""
+        make_folder(self.folder)
+        write_file(self._unfinished, _as_bytes(self._made_with_so_far()))
+
+    def _made_with_so_far(self) -> Values:
+        """Return what made all that is on the disk of it, and what makes more of it now."""
+        made_with: dict[str, str] = {}
+        for each in (self.made_with or {}, self._on_disk(self._unfinished), self.made_with_now()):
+            for key, value in each.items():
+                known = made_with[key].split(AND) if key in made_with else []
+                made_with[key] = AND.join(dict.fromkeys([*known, *value.split(AND)]))
+        return made_with
+
+    @staticmethod
+    def _on_disk(path: Path) -> Values:
         try:
-            row = json.loads(self._path.read_text(encoding="utf-8"))
+            values = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return row if isinstance(row, dict) else {}
+        return values if isinstance(values, dict) else {}
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.folder / "made_with.json"
 
     @property
     def _path(self) -> Path:
@@ -180,12 +211,14 @@ class Book:
     Args:
         folder: of the table.
         rows: where a folder for each row is.
-        made_with_now: see `Row`.
+        versions: of programs, and the device.
+        networks: gives digests of the trained networks that rows are made with.
     """
 
     folder: Path
     rows: Path
-    made_with_now: Values
+    versions: Values
+    networks: Callable[[], Values] = field(default=dict)
 
     def row(self, name: str, settings: Values) -> Row:
         """Return a row, made already or not.
@@ -196,13 +229,13 @@ class Book:
         """
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
         folder = self.rows / f"{slug(name)}-{digest}"
-        return Row(name, settings, folder, self.made_with_now)
+        return Row(name, settings, folder, lambda: {**self.versions, **self.networks()})
 
     def write(self, draft: Draft) -> Table:
         """Write a table as Markdown, CSV and JSON, its plot as SVG, its sheet as WebP."""
         make_folder(self.folder)
         path, pictures = self.folder / f"{draft.name}.md", []
-        is_poorer = not _made_before(path.with_suffix(".json")) <= set(draft.made)
+        is_poorer = not _has_all_of_before(draft, path.with_suffix(".json"))
         if draft.plot is not None and can_plot():
             pictures.append(path.with_suffix(".svg"))
             write_file(pictures[-1], draft.plot())
@@ -226,6 +259,24 @@ class Book:
         if not path.with_suffix(".json").is_file():
             make_folder(self.folder)
             write_file(path, f"{sentence}.\n".encode())
+
+
+def of_other_networks(made_with: Iterable[Values | None]) -> str:
+    """Return what is to be said of a table whose rows are not of the same trained networks.
+
+    Args:
+        made_with: of each row, None where it was not written down.
+    """
+    known = [row for row in made_with if row]
+    found = {key: {row[key] for row in known if key in row} for key in NETWORKS}
+    several = [NETWORKS[key] for key, digests in found.items() if len(digests) > 1]
+    if not several:
+        return ""
+    return (
+        f" **Rows of this table are by different trainings of {' and '.join(several)}: what tells "
+        "them apart may be that.** `made_with` in the JSON has which; begun in an empty folder, "
+        "all are by one."
+    )
 
 
 def _as_csv(rows: Sequence[Values]) -> str:
@@ -252,12 +303,15 @@ def _flat(values: Values, way: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{way}{key}", value
 
 
-def _made_before(path: Path) -> set[str]:
-    """Return the rows that a table has figures of, by its JSON; none without one."""
+def _has_all_of_before(draft: Draft, path: Path) -> bool:
+    """Tell whether a table has all rows and columns that the JSON of the one before has."""
     try:
-        return set(json.loads(path.read_text(encoding="utf-8"))["made"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
+        before = json.loads(path.read_text(encoding="utf-8"))
+        return set(before["made"]) <= set(draft.made) and (
+            set(before.get("headings", ())) <= set(draft.headings)
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def _as_bytes(values: Values) -> bytes:

@@ -30,6 +30,8 @@ AT_ONCE = 50
 """Runs that step together: more would cost each hardly less, and memory more."""
 AT_ONCE_AUTHORS = 10
 """Of the rows as the authors' code trains them: over its 5,000 steps a part takes long."""
+BORN_APART: Values = {"fresh_weights": "of each run"}
+"""In the settings of a row whose runs begin with fresh weights, each with its own."""
 UNADAPTED = "T_BB(x), unadapted"
 
 N = TypeVar("N", bound=nn.Module)
@@ -83,7 +85,7 @@ class Trained(Generic[N]):
     of_kind: Values
     """What tells it from other methods, as JSON values."""
     begin: Callable[[DigitLab, torch.Generator], N]
-    """Makes the networks that the runs of a part begin from; the generator draws fresh weights."""
+    """Makes the networks that a run begins from; the generator draws fresh weights."""
     phase: PhaseOfRuns[N]
     path: Callable[[N, Tensor], Tensor]
     """T_AB of the networks of one run."""
@@ -112,8 +114,9 @@ class Trained(Generic[N]):
         self, lab: DigitLab, drawn: Drawn, *, looks: Sequence[int], seed: int, on_step: OnStep
     ) -> Mapping[int, Tensor]:
         """Train the runs, and translate; see `DigitMethod`."""
+        chance = torch.Generator().manual_seed(seed)
         return train_many(
-            self.begin(lab, torch.Generator().manual_seed(seed)).to(lab.device),
+            [self.begin(lab, chance).to(lab.device) for _ in drawn.labels],
             self.phase,
             self.path,
             drawn.images,
@@ -176,8 +179,11 @@ def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) ->
         return networks
 
     of_kind: dict[str, Any] = {**config.to_json(), "latent": ablation.latent}
-    if ablation.fresh_discriminator:  # Named where it is so: rows without it keep their place.
+    # Named where it is so: rows without it keep their place.
+    if ablation.fresh_discriminator:
         of_kind["fresh_discriminator"] = True
+    if ablation.birth is Birth.RANDOM:
+        of_kind |= BORN_APART
     return Trained(
         name=name or ablation.name,
         of_kind=of_kind,
@@ -255,7 +261,12 @@ def _baseline(
 
     return Trained(
         name=f"{name}, from {'phase I' if from_phase_one else 'random weights'}",
-        of_kind={"baseline": name, "weights": weights, "from_phase_one": from_phase_one},
+        of_kind={
+            "baseline": name,
+            "weights": weights,
+            "from_phase_one": from_phase_one,
+            **BORN_APART,
+        },
         begin=begin,
         phase=phase,
         path=networks.translate_ab,

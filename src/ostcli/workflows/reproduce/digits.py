@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ostcli.config import LatentForm, Precision
 from ostcli.method.networks import Networks
@@ -127,6 +127,20 @@ class DigitLab:
             ),
         )
 
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """What tells its trained networks from others of the same settings, of those in use."""
+        networks: dict[str, nn.Module] = {
+            "phase_one" if latent is LatentForm.DETERMINISTIC else f"phase_one_{latent}": each
+            for latent, each in self._pretrained.items()
+        }
+        if "judge" in vars(self):
+            networks |= {
+                "classifier": self.judge.digits,
+                "classifier_of_domains": self.judge.domains,
+            }
+        return {name: digest_of(*each.state_dict().values()) for name, each in networks.items()}
+
     @cached_property
     def facts(self) -> Mapping[str, Any]:
         """What is said above every table: sizes, how good the classifiers are, and phase I."""
@@ -232,10 +246,12 @@ class DigitLab:
             "precision": self.precision,
         }
 
-    @property
-    def introduction(self) -> str:
-        """What is said above every table: data, classifiers, lengths."""
-        facts = self.facts
+    def introduction(self, facts: Mapping[str, Any]) -> str:
+        """Return what is said above every table: data, classifiers, lengths.
+
+        Args:
+            facts: as `facts` has them, of when the rows were made.
+        """
         of_colours = (
             " A has no colours and B has: any colours at all are B's to that one, whatever they "
             "show, so its answer says little."

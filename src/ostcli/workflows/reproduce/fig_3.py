@@ -18,6 +18,7 @@ from ostcli.workflows.reproduce.rows import (
     INTERVALS,
     SCORES,
     Asked,
+    about,
     cells,
     compared_by_run,
     figures_of,
@@ -57,20 +58,17 @@ def fig_3(lab: DigitLab, book: Book, request: Request) -> Table:
     }
     made = {keys[name]: row for name, row in make_rows(lab, book, request, asked).items()}
     found = figures_of(made)
+    head = about(lab, book, (row.made_with for row in made.values() if row))
     return book.write(
         Draft(
             name=f"fig3-{lab.task.key}",
             introduction=(
-                f"# Figure 3, {lab.task.title}\n\n{lab.introduction}\n\n{_caution(lab, request)}"
+                f"# Figure 3, {lab.task.title}\n\n{head.text}\n\n{_caution(lab, request)}"
                 f"{of_pictures_seen(lab, list(asked.values()), request)}"
             ),
             headings=HEADINGS,
             cells=[_cells(*key, figures) for key, figures in found.items()],
-            values={
-                "task": lab.task.key,
-                "facts": lab.facts,
-                "settings": lab.settings,
-            },
+            values=head.values,
             rows=[
                 {"pictures_of_a": number, "method": name, **for_programs(row)}
                 for (number, name), row in made.items()

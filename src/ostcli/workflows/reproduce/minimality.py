@@ -8,13 +8,16 @@ import torch
 from ostcli.events import Note, OnStep
 from ostcli.paper.minimality import (
     EXPRESSED,
+    LEARNING_RATE,
     MATCHED,
     NON_SEMANTIC,
     NUM_POINTS,
     SEGMENT_A,
     SEGMENT_B,
     SEMANTIC,
+    SLOPE,
     STEPS,
+    WIDE,
     points_on,
     run_minimality,
 )
@@ -56,6 +59,11 @@ def minimality(watch: Watch, request: Request, book: Book) -> Table:
         "seeds": NUM_SEEDS,
         "steps": steps,
         "seed": request.seed,
+        "segments": [SEGMENT_A, SEGMENT_B],
+        "maps": [*SEMANTIC, *NON_SEMANTIC],
+        "network": {"slope": SLOPE, "wide": WIDE},
+        "points": NUM_POINTS,
+        "learning_rate": LEARNING_RATE,
         "expressed": EXPRESSED,
         "matched": ["Wasserstein", MATCHED],
     }

@@ -15,7 +15,7 @@ from ostcli.events import Note
 from ostcli.images.sheet import contact_sheet
 from ostcli.paper.digits.settings import ADAPT_STEPS, FULL, TABLE_1, TWIN
 from ostcli.paper.plots import plot_lines
-from ostcli.paper.tables import Comparison
+from ostcli.paper.tables import Comparison, seconds_cell
 from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Row, Table, Values
 from ostcli.workflows.reproduce.digit_methods import (
     Trained,
@@ -31,6 +31,7 @@ from ostcli.workflows.reproduce.rows import (
     INTERVALS,
     PLOTTED,
     SCORES,
+    about,
     cell,
     compared_by_run,
     estimate,
@@ -70,7 +71,7 @@ AGAINST = {
     AUTHORS_TWIN.name: AUTHORS.name,
 }
 """What each is compared with."""
-HEADINGS = ("", "steps", *(SCORES[score] for score in PLOTTED))
+HEADINGS = ("", "steps", *(SCORES[score] for score in PLOTTED), "s each")
 
 
 def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
@@ -94,26 +95,23 @@ def overfitting(lab: DigitLab, book: Book, request: Request) -> Table:
         name: _kept(row, looks) or (_make(row, looks, lab, drawn) if name in chosen else None)
         for name, row in rows.items()
     }
+    head = about(lab, book, (rows[name].made_with for name, course in courses.items() if course))
     return book.write(
         Draft(
             name=f"overfitting-{lab.task.key}",
             introduction=(
-                f"# Overfitting, {lab.task.title}\n\n{lab.introduction}\n\nThe same "
+                f"# Overfitting, {lab.task.title}\n\n{head.text}\n\nThe same "
                 f"{len(drawn.labels)} pictures of A as training goes on for {LOOKS[-1]:.0f} times "
                 "as long: the full method, where their losses change A's own layers alone; the "
                 "same where they change every layer; both as the authors' code has them (decision "
-                "0049); and UNIT "
-                f"and CycleGAN from phase I's networks. {INTERVALS} All steps are of the same "
-                "runs, and what the authors' code makes not selective is compared with what it "
-                f"makes selective. {CONTROLS_ELSEWHERE}"
+                f"0049); and UNIT and CycleGAN from phase I's networks. {INTERVALS} All steps are "
+                "of the same runs, whose learning rate falls over the last quarter, and what the "
+                "authors' code makes not selective is compared with what it makes selective. "
+                f"{CONTROLS_ELSEWHERE}"
             ),
             headings=HEADINGS,
             cells=[line for name, course in courses.items() for line in _lines(name, course)],
-            values={
-                "task": lab.task.key,
-                "facts": lab.facts,
-                "settings": lab.settings,
-            },
+            values=head.values,
             rows=[
                 {
                     "method": name,
@@ -160,25 +158,30 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
     """Follow one kind of runs: keep its figures by step, and a strip for each look."""
     lab.watch.check()
     lab.watch.on_event(Note(text=f"{lab.task.title}, overfitting: {row.name}"))
-    made, _ = translate_in_parts(row, _prolonged(METHODS[row.name]), lab, drawn, looks)
+    made, seconds = translate_in_parts(row, _prolonged(METHODS[row.name]), lab, drawn, looks)
     for index, step in enumerate(looks):
         row.keep_picture(index, strip(made[step][:SHOWN, 0]))
-    return row.keep(
-        {
-            str(step): asdict(lab.judge.score(pictures, drawn.labels))
-            for step, pictures in made.items()
-        }
-    )
+    course: dict[str, dict[str, Any]] = {
+        str(step): asdict(lab.judge.score(pictures, drawn.labels))
+        for step, pictures in made.items()
+    }
+    course[str(looks[-1])]["seconds_each"] = seconds / len(drawn.labels)  # Of the whole course.
+    return row.keep(course)
 
 
 def _lines(name: str, course: Values | None) -> list[list[str]]:
     """Return a line for each look."""
     if course is None:
-        return [[name, "–", *[NOT_RUN] * len(PLOTTED)]]
+        return [[name, "–", *[NOT_RUN] * len(PLOTTED), "–"]]
     return [
-        [name, step, *(cell(estimate(figures[score])) for score in PLOTTED)]
+        [name, step, *(cell(estimate(figures[score])) for score in PLOTTED), _taken(figures)]
         for step, figures in course.items()
     ]
+
+
+def _taken(figures: Values) -> str:
+    """Return the seconds of a run to its end, which stand at its last look."""
+    return seconds_cell(figures["seconds_each"]) if "seconds_each" in figures else "–"
 
 
 def _sheet(drawn: Drawn, looks: Sequence[int], rows: Sequence[Row]) -> Image.Image:

@@ -1,5 +1,6 @@
 """What is asked of an experiment."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from ostcli.config import FeatureNetwork, Preset
 from ostcli.errors import UsageError
 from ostcli.events import Note, OnEvent
 
-MOST_SEED = 2**62
+MOST_SEED = 2**40
 """Room for the seeds that are reckoned from it."""
 
 
@@ -25,7 +26,7 @@ class Request:
     seed: int = 0
     """All chance comes from it."""
     budget: float = 1.0
-    """By what the steps of trainings are multiplied; with 33 adaptations of digits have the
+    """By what the steps of trainings are multiplied; with 33.333 adaptations of digits have the
     authors'."""
     only: Sequence[str] = ()
     """Parts of the names of rows; all if empty."""
@@ -40,7 +41,10 @@ class Request:
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < MOST_SEED:
-            raise UsageError(f"seed {self.seed} is too large", hint="use one below 2**62")
+            raise UsageError(f"seed {self.seed} is too large", hint="use one below 2**40")
+        if not 0 < self.budget < math.inf:
+            text = f"a budget of {self.budget:g} is no number of steps"
+            raise UsageError(text, hint="use one above 0, such as --budget 1")
 
     def chosen(self, names: Iterable[str], title: str, on_event: OnEvent) -> set[str]:
         """Return which of some rows are asked for; a whole name is that row alone.

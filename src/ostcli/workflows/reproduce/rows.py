@@ -1,7 +1,7 @@
 """A row of a table of digits: a method, what it came to, and a strip of its pictures."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -14,11 +14,11 @@ from ostcli.images.sheet import contact_sheet
 from ostcli.images.tensors import tensor_to_image
 from ostcli.paper.digits.controls import in_colours
 from ostcli.paper.digits.layers import SIDE
-from ostcli.paper.intervals import Estimate, difference
+from ostcli.paper.intervals import Estimate, difference_of_shares
 from ostcli.paper.plots import Points
 from ostcli.paper.tables import Comparison
-from ostcli.workflows.reproduce.book import Book, Row, Values
-from ostcli.workflows.reproduce.digit_methods import AT_ONCE, DigitMethod
+from ostcli.workflows.reproduce.book import Book, Row, Values, of_other_networks
+from ostcli.workflows.reproduce.digit_methods import AT_ONCE, AT_ONCE_AUTHORS, DigitMethod
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.kept import SECONDS
 from ostcli.workflows.reproduce.request import Request
@@ -27,8 +27,8 @@ K = TypeVar("K")
 
 INTERVALS = (
     "Beside each figure is its 95 % interval over runs, as if these had nothing in common; but "
-    f"phase I was trained once, and {AT_ONCE} runs each have the same pictures of B at the same "
-    "steps."
+    f"phase I was trained once, and the runs that step together, {AT_ONCE} of them or "
+    f"{AT_ONCE_AUTHORS} as the authors' code, have the same pictures of B at the same steps."
 )
 """What is said of every table of digits."""
 CONTROLS_ELSEWHERE = "What controls come to stands in Table 1 of the same direction."
@@ -46,6 +46,8 @@ OF_EACH_RUN = ("accuracy", "right_and_real")
 """Of them, by which methods are compared run by run."""
 FEWEST_RUNS, FEWEST_PICTURES = 4, 10
 """Below so many runs, or pictures in all of them, nothing is said of differences."""
+SEEDS_OF_ROW = 2**20
+"""From those of one seed to those of the next: a row has two for each part."""
 SHOWN = 20
 """Runs whose pictures a strip shows, at most."""
 TILE = 40
@@ -78,6 +80,38 @@ class MadeRow:
     """Its first pictures, side by side."""
     made_with: Values | None
     """Versions and device, where they were written down."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What holds for all rows of a table of digits."""
+
+    text: str
+    """For people."""
+    values: Values
+    """For programs."""
+
+
+def about(lab: DigitLab, book: Book, made_with: Iterable[Values | None]) -> About:
+    """Return what is said above a table: as it was when its rows were made.
+
+    The facts are kept as a row is. What is trained anew later, as the cache was emptied, is not
+    what these rows were made with.
+
+    Args:
+        lab: the direction.
+        book: where rows are kept.
+        made_with: of the table's rows, None where it was not written down.
+    """
+    row = book.row("facts", lab.settings)
+    facts = row.figures
+    if facts is None or facts["phase_one"] is None:
+        facts = row.keep(lab.facts)
+    others = of_other_networks([row.made_with, *made_with])
+    return About(
+        text=f"{lab.introduction(facts)}{others}",
+        values={"task": lab.task.key, "facts": facts, "settings": lab.settings},
+    )
 
 
 def make_rows(
@@ -208,7 +242,7 @@ def translate_in_parts(
             lab,
             parts[index],
             looks=looks,
-            seed=lab.seed + 2 * index,
+            seed=lab.seed * SEEDS_OF_ROW + 2 * index,
             on_step=_one_of(told, place, len(missing)),
         )
         seconds = torch.tensor(time.monotonic() - began)
@@ -261,7 +295,10 @@ def compared_by_run(ours: str, pairs: Mapping[str, tuple[Values, Values]]) -> Co
         pairs: its figures and the other's, by what is to stand for that.
     """
     less = {
-        name: [difference(one["of_runs"][score], other["of_runs"][score]) for score in OF_EACH_RUN]
+        name: [
+            difference_of_shares(one["of_runs"][score], other["of_runs"][score])
+            for score in OF_EACH_RUN
+        ]
         for name, (one, other) in pairs.items()
         if is_enough(len(one["of_runs"]["accuracy"]), one["num_own"])
     }

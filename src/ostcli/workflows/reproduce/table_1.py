@@ -26,6 +26,7 @@ from ostcli.workflows.reproduce.rows import (
     PLOTTED,
     SCORES,
     Asked,
+    about,
     cell,
     cells,
     compared_by_run,
@@ -76,6 +77,7 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
     """
     asked = {method.name: Asked(method=method) for method in METHODS}
     rows = make_rows(lab, book, request, asked)
+    head = about(lab, book, (row.made_with for row in rows.values() if row))
     found, labels = figures_of(rows), lab.drawn(request.runs).labels[:, 0].tolist()
     published = {method.name: _published(method, lab) for method in METHODS}
     lines = [_cells(name, figures, published[name]) for name, figures in found.items()]
@@ -85,7 +87,7 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
         Draft(
             name=f"table1-{lab.task.key}",
             introduction=(
-                f"# Table 1, {lab.task.title}\n\n{lab.introduction} {len(labels)} runs of each row."
+                f"# Table 1, {lab.task.title}\n\n{head.text} {len(labels)} runs of each row."
                 f"\n\n{CAUTION}{of_pictures_seen(lab, list(asked.values()), request)}"
             ),
             headings=HEADINGS,
@@ -96,9 +98,7 @@ def table_1(lab: DigitLab, book: Book, request: Request) -> Table:
             made=[name for name, figures in found.items() if figures],
             comparison=_comparison(found),
             values={
-                "task": lab.task.key,
-                "facts": lab.facts,
-                "settings": lab.settings,
+                **head.values,
                 "always": {"label": guess, **{key: asdict(each) for key, each in guessed.items()}},
             },
             rows=[

@@ -18,7 +18,15 @@ from ostcli.paper.pictures.settings import ALL, CONTENT, FEW, ONE, STUDY, STYLE
 from ostcli.paper.plots import Bar, plot_bars
 from ostcli.paper.scores import FIGURES, PictureScores
 from ostcli.paper.tables import HEADINGS, compared, readable, seconds_cell, table_of_estimates
-from ostcli.workflows.reproduce.book import NOT_RUN, Book, Draft, Row, Table, Values
+from ostcli.workflows.reproduce.book import (
+    NOT_RUN,
+    Book,
+    Draft,
+    Row,
+    Table,
+    Values,
+    of_other_networks,
+)
 from ostcli.workflows.reproduce.measured import Results, measure_methods
 from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, one_shot, unit
 from ostcli.workflows.reproduce.pictures import PictureLab
@@ -105,9 +113,10 @@ def _rows(lab: PictureLab, book: Book, request: Request) -> _Rows:
     chosen = request.chosen(ROWS, lab.task.title, lab.watch.on_event)
     # Beside each row that begins from phase I stands what phase I alone makes.
     begun = {method.name for method in METHODS if method.how_many != ALL}
-    unadapted = _unadapted(lab, book, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
-    made, costs, made_with = {UNADAPTED: unadapted} if unadapted else {}, {}, {}
-    failed = set()
+    row = book.row(UNADAPTED, {**lab.settings, "method": UNADAPTED})
+    unadapted = _unadapted(row, lab, is_made=not chosen.isdisjoint({UNADAPTED, *begun}))
+    made = {UNADAPTED: unadapted} if unadapted else {}
+    costs, made_with, failed = {}, {UNADAPTED: row.made_with}, set()
     for method in METHODS:
         row = book.row(method.name, {**method.settings, **lab.settings})
         pictures = row.pictures(len(lab.sources))
@@ -133,7 +142,7 @@ def _draft(name: str, lab: PictureLab, rows: _Rows, results: Results) -> Draft:
     known = [key for key in PUBLISHED if any(key in each for each in published.values())]
     return Draft(
         name=name,
-        introduction=_introduction(lab, results),
+        introduction=f"{_introduction(lab, results)}{of_other_networks(rows.made_with.values())}",
         headings=[*headings, *(PUBLISHED[key] for key in known), *OF_COST],
         cells=[
             [
@@ -180,15 +189,15 @@ def _make(row: Row, method: PictureMethod[Any], lab: PictureLab) -> list[Image.I
     return row.pictures(len(lab.sources))
 
 
-def _unadapted(lab: PictureLab, book: Book, *, is_made: bool) -> list[Image.Image] | None:
+def _unadapted(row: Row, lab: PictureLab, *, is_made: bool) -> list[Image.Image] | None:
     """Return T_BB of the sources, kept as a row is; None if it is neither there nor to be made."""
-    row = book.row(UNADAPTED, {**lab.settings, "method": UNADAPTED})
     pictures = row.pictures(len(lab.sources))
     if pictures is None and is_made:
         networks = lab.pretrained
         translator = Translator(networks, networks.reconstruct_bb, lab.one.view)
         for index, source in enumerate(lab.sources):
             row.keep_picture(index, translator.translate(source))
+        row.keep({})
         pictures = row.pictures(len(lab.sources))
     return pictures
 

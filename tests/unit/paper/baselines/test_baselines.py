@@ -30,17 +30,17 @@ def chance(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def unit(architecture: Architecture) -> tuple[WithDiscriminatorA, Unit]:
-    return WithDiscriminatorA.build(architecture, chance()), Unit.begin(UnitWeights(), OPTIM)
+def unit(architecture: Architecture, seed: int = 0) -> tuple[WithDiscriminatorA, Unit]:
+    return WithDiscriminatorA.build(architecture, chance(seed)), Unit.begin(UnitWeights(), OPTIM)
 
 
-def cyclegan(architecture: Architecture) -> tuple[CycleGanNetworks, CycleGan]:
-    networks = CycleGanNetworks.build(architecture, chance())
+def cyclegan(architecture: Architecture, seed: int = 0) -> tuple[CycleGanNetworks, CycleGan]:
+    networks = CycleGanNetworks.build(architecture, chance(seed))
     return networks, CycleGan.begin(CycleGanWeights(), OPTIM)
 
 
 METHODS = {"unit": unit, "cyclegan": cyclegan}
-Build = Callable[[Architecture], tuple[nn.Module, Unit | CycleGan]]
+Build = Callable[..., tuple[nn.Module, Unit | CycleGan]]
 
 
 def batch_of(side: int, colours_a: int = 3, colours_b: int = 3, number: int = 1):
@@ -139,14 +139,14 @@ def test_identity_is_asked_for_only_where_it_has_a_weight():
 def test_a_run_beside_others_is_what_it_would_be_alone(build: Build):
     batch = batch_of(32, 3, 1, number=3)
     x_a, x_b = batch["a"][:, None], batch["b"][:1]
-    networks, phase = build(DIGITS)
-    together = Runs(networks, phase, OPTIM, len(x_a), seed=0)
+    begun = [build(DIGITS, run)[0] for run in range(len(x_a))]
+    together = Runs(begun, build(DIGITS)[1], OPTIM, seed=0)
     for _ in range(3):
         together.do_step({"a": x_a, "b": x_b}, rate=1.0)
     made = together.translate(lambda networks, pictures: networks.translate_ab(pictures), x_a)
 
     for run, own in enumerate(x_a):
-        alone = Trainer(*build(DIGITS), OPTIM, seed=0)
+        alone = Trainer(*build(DIGITS, run), OPTIM, seed=0)
         for _ in range(3):
             alone.do_step({"a": own, "b": x_b}, rate=1.0)
         torch.testing.assert_close(

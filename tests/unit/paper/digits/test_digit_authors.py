@@ -20,9 +20,10 @@ FULL = replace(TABLE_1[-1].of(ADAPT), reach=Reach.BOTH_DOMAINS)
 STEPS = 3
 
 
-def begun() -> WithDiscriminatorA:
+def begun(run: int = 0) -> WithDiscriminatorA:
     generator = torch.Generator().manual_seed(0)
     networks = Networks(DigitLayers(colours_b=1, colours_a=3, width=4), generator)
+    generator.manual_seed(run)
     networks.add_domain_a(Birth.RANDOM, generator)
     return WithDiscriminatorA.beside(networks, generator)
 
@@ -70,13 +71,13 @@ def test_what_is_selective_reaches_unshared_layers_of_both_domains_and_no_discri
 def test_a_run_beside_others_is_what_it_would_be_alone(reach):
     phase, batch = AuthorsPhaseTwo.begin(replace(FULL, reach=reach)), views(number=3)
     x_a, x_b = batch["a"][:, None], batch["b"][:1]
-    together = Runs(begun(), phase, FULL.optim, len(x_a), seed=0)
+    together = Runs([begun(run) for run in range(len(x_a))], phase, FULL.optim, seed=0)
     for _ in range(STEPS):
         together.do_step({"a": x_a, "b": x_b}, rate=1.0)
     made = together.translate(WithDiscriminatorA.translate_ab, x_a)
 
     for run, own in enumerate(x_a):
-        alone = Trainer(begun(), phase, FULL.optim, seed=0)
+        alone = Trainer(begun(run), phase, FULL.optim, seed=0)
         for _ in range(STEPS):
             alone.do_step({"a": own, "b": x_b}, rate=1.0)
         expected = alone.networks.translate_ab(own).detach()

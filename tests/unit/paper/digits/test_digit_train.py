@@ -24,7 +24,7 @@ def test_what_becomes_of_a_picture_does_not_depend_on_those_translated_with_it()
 
     def translated(pictures: torch.Tensor) -> torch.Tensor:
         made = train_many(
-            networks,
+            [networks] * len(pictures),
             PhaseTwo.begin(config),
             lambda networks, x: networks.decode_b(networks.encode_a(x).mode),
             pictures,
