@@ -73,3 +73,19 @@ def test_an_unknown_direction_is_a_usage_error(ost, digits):
     run = ost("reproduce", "table1", "--data", digits, "--task", "there")
     assert run.code == 2
     assert "svhn-to-mnist" in run.err
+
+
+def test_a_stop_is_told_with_how_to_go_on(ost, digits, monkeypatch):
+    monkeypatch.setattr("ostcli.cli.signals.StopSignal.__call__", lambda self: True)
+    run = ost("reproduce", "table1", "--data", digits, *SHORT, "--only", "identity", "--json")
+    assert run.code == 130
+    assert run.json["result"]["stopped"] is True
+    assert run.json["result"]["tables"] == {}
+    assert "finished rows are kept" in run.err
+    assert "the same command goes on" in run.err
+
+
+def test_a_budget_without_end_is_a_usage_error(ost, digits):
+    run = ost("reproduce", "table1", "--data", digits, "--budget", "inf")
+    assert run.code == 2
+    assert "a budget of inf is no number of steps" in run.err

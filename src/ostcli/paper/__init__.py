@@ -1,1 +1,1 @@
-"""What a researcher measures: perceptual distances, the probability of a domain, tables."""
+"""The paper's experiments: baselines, digits, ways of measuring, and tables."""

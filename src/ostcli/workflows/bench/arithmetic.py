@@ -12,7 +12,7 @@ from ostcli.images.scenes import Season, draw_folder
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.architecture import build_networks
 from ostcli.method.networks import Networks
-from ostcli.paper.authors import Authors
+from ostcli.paper.pictures.authors import Authors
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.training.batches import Batch
 from ostcli.training.device import autocast, finish_work

@@ -17,7 +17,7 @@ from ostcli.images.encode import encode_picture
 from ostcli.images.scenes import Season, draw_folder, draw_scene
 from ostcli.images.tensors import image_to_tensor
 from ostcli.method.tiles import Source, translate_in_tiles
-from ostcli.paper.authors import Authors
+from ostcli.paper.pictures.authors import Authors
 from ostcli.presets import pretrain_preset
 from ostcli.store.durable import make_folder, write_file
 from ostcli.store.library import Library

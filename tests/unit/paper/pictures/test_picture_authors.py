@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ostcli.config import Birth, Look, Preset
 from ostcli.method.architecture import build_networks
-from ostcli.paper.authors import Authors
+from ostcli.paper.pictures.authors import Authors
 from ostcli.presets import adapt_preset, pretrain_preset
 from ostcli.training.phases import PhaseOne, PhaseTwo
 from ostcli.training.trainer import Trainer, figures_of
