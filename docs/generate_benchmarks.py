@@ -20,8 +20,8 @@ NOTES = FOLDER / "notes.txt"
 HEAD = """# Benchmarks
 
 How fast `ost` is, beside what it is held against: the authors' arithmetic in plain PyTorch
-(`ostcli.paper.pictures.authors`, redundancy and all), the machine's own best, or a goal that was set.
-Every row is ours by that, timed in turn in one run of `ost bench` ([how
+(`ostcli.paper.pictures.authors`, redundancy and all), the machine's own best, or a goal that was
+set. Every row is ours by that, timed in turn in one run of `ost bench` ([how
 to](../how-to.md#see-how-fast-it-is-here)), so that a noisy machine is as noisy to both; less is
 better. This page is made from the figures by `python docs/generate_benchmarks.py`.
 """
