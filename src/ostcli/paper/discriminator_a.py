@@ -58,10 +58,8 @@ class WithDiscriminatorA(nn.Module):
 
     def translate_ab(self, pictures: Tensor) -> Tensor:
         """T_AB, with the latent's mean: (N, C, H, W) to as many pictures of B."""
-        networks = self.networks
-        return networks.decode_b(networks.encode_a(pictures).mode)
+        return self.networks.translate_ab(pictures)
 
     def translate_ba(self, pictures: Tensor) -> Tensor:
         """T_BA, with the latent's mean: (N, C, H, W) to as many pictures of A."""
-        networks = self.networks
-        return networks.decode_a(networks.encode_b(pictures).mode)
+        return self.networks.translate_ba(pictures)

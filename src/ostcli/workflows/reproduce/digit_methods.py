@@ -189,7 +189,7 @@ def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) ->
         of_kind=of_kind,
         begin=begin,
         phase=PhaseTwo.begin(config),
-        path=_one_shot_path,
+        path=lambda networks, pictures: networks.translate_ab(pictures),
         optim=config.optim,
         augment=ablation.augment,
         steps=steps,
@@ -272,7 +272,3 @@ def _baseline(
         path=networks.translate_ab,
         optim=ADAPT.optim,
     )
-
-
-def _one_shot_path(networks: Networks, pictures: Tensor) -> Tensor:
-    return networks.decode_b(networks.encode_a(pictures).mode)
