@@ -65,7 +65,7 @@ def reproduce(
         float,
         typer.Option(
             min=1e-4,
-            help="By what to multiply the steps of trainings; 33.333 has the authors' of digits.",
+            help="By what to multiply steps of trainings; 33.333 gives digits the authors' length.",
         ),
     ] = 1.0,
     only: Annotated[

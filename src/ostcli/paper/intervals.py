@@ -132,19 +132,24 @@ def difference(one: Sequence[float], other: Sequence[float]) -> Estimate:
     return average([mine - theirs for mine, theirs in zip(one, other, strict=True)])
 
 
-def difference_of_shares(one: Sequence[float], other: Sequence[float]) -> Estimate:
-    """Return `difference` of the share that comes right of each run, 0 to 1.
+def difference_of_shares(one: Sequence[float], other: Sequence[float], num_trials: int) -> Estimate:
+    """Return `difference` of the share that comes right of each run.
 
-    Where all runs differ alike, the interval is that of two runs more, one of them a whole share
-    above and one below: that a few agree does not show that all would.
+    Where all runs differ alike, the interval is that of two runs more, of which one has a trial
+    more right and one a trial less: that a few agree does not show that all would.
+
+    Args:
+        one, other: a share for each run, 0 to 1, in the same order.
+        num_trials: of each run.
 
     Source: in the manner of Agresti & Min 2005.
     """
     apart = [mine - theirs for mine, theirs in zip(one, other, strict=True)]
-    value = mean(apart)
-    if len(set(apart)) > 1 or len(apart) == 1:
+    step = 1 / num_trials
+    if max(apart) - min(apart) > step / 2 or len(apart) == 1:
         return average(apart)
-    wider = average([*apart, value - 1, value + 1])
+    value = mean(apart)
+    wider = average([*apart, value - step, value + step])
     return Estimate(value, wider.low, wider.high)
 
 

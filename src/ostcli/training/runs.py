@@ -3,7 +3,7 @@
 Legend: K runs, N views of each domain in a step, C colours.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -41,7 +41,7 @@ class Runs(Generic[N]):
 
     Args:
         networks: what each of K runs begins from, all on the device that they are trained on; left
-            alone. Of weights that stand once the first one's count.
+            alone, and not held. Of weights that stand once the first one's count.
         phase: gives the losses of one run, the table of gradients, and what depends on the example;
             without a history of generated pictures.
         optim: rates and decays.
@@ -51,7 +51,7 @@ class Runs(Generic[N]):
 
     def __init__(
         self,
-        networks: Sequence[N],
+        networks: Iterable[N],
         phase: PhaseOfRuns[N],
         optim: OptimConfig,
         *,
@@ -61,7 +61,8 @@ class Runs(Generic[N]):
         self.step = 0
         self._precision = precision
         self._phase, self._optim, self._seed = phase, optim, seed
-        first = networks[0]
+        networks = iter(networks)
+        first = next(networks)
         self._device = next(first.parameters()).device
         names = {weight: f"networks.{name}" for name, weight in first.named_parameters()}
         own = {names[weight] for weight in phase.of_example(first)}
@@ -70,10 +71,14 @@ class Runs(Generic[N]):
             name for weight, name in names.items() if weight.ndim == KERNEL_NDIM
         }
         self._axes = {name: 0 if name in own else None for name in names.values()}
-        of_each = zip(*(each.parameters() for each in networks), strict=True)
+        of_each = {name: [weight.detach()] for weight, name in names.items()}
+        for other in networks:
+            for name, weight in zip(of_each, other.parameters(), strict=True):
+                if name in own:
+                    of_each[name].append(weight.detach())
         self._weights = {
-            name: nn.Parameter(_standing(weights, apart=name in own))
-            for name, weights in zip(names.values(), of_each, strict=True)
+            name: nn.Parameter(torch.stack(weights) if name in own else weights[0].clone())
+            for name, weights in of_each.items()
         }
         self._rows = {
             total: [names[weight] for weight in row] for total, row in phase.table(first).items()
@@ -157,9 +162,3 @@ class _Applied(nn.Module):
 
     def forward(self, function: Callable[[nn.Module, Tensor], Any], own: Tensor) -> Any:  # noqa: ANN401
         return function(self.networks, own)
-
-
-def _standing(weights: Sequence[Tensor], *, apart: bool) -> Tensor:
-    """Return a weight of every run, in a first axis, or the first one's; of its own memory."""
-    with torch.no_grad():
-        return torch.stack(list(weights)) if apart else weights[0].clone()

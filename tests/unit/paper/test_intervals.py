@@ -138,14 +138,14 @@ def test_runs_that_are_all_alike_inside_are_trusted_less_than_their_trials():
 def test_a_difference_of_shares_is_that_of_pairs():
     one, near, far = [1.0, 0.0, 1.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 1.0]
 
-    assert difference_of_shares(one, near) == difference(one, near)
-    assert difference_of_shares(one, far).value == difference_of_shares(one, near).value
-    assert difference_of_shares(one, far).high > difference_of_shares(one, near).high + 0.5
+    assert difference_of_shares(one, near, 1) == difference(one, near)
+    assert difference_of_shares(one, far, 1).value == difference_of_shares(one, near, 1).value
+    assert difference_of_shares(one, far, 1).high > difference_of_shares(one, near, 1).high + 0.5
 
 
 def test_runs_that_all_differ_alike_leave_room_for_others():
     ten, many = (
-        [difference_of_shares([1.0] * n, [of] * n) for of in (1.0, 0.0)] for n in (10, 200)
+        [difference_of_shares([1.0] * n, [of] * n, 1) for of in (1.0, 0.0)] for n in (10, 200)
     )
 
     for alike, apart in (ten, many):
@@ -154,3 +154,10 @@ def test_runs_that_all_differ_alike_leave_room_for_others():
         assert apart.excludes(0)
     assert 0.2 < ten[0].high < 0.4
     assert many[0].high < 0.02
+
+
+def test_runs_of_many_trials_that_all_differ_alike_leave_less_room():
+    one, five_hundred = (difference_of_shares([0.3] * 4, [0.3 - 1e-9] * 4, n) for n in (1, 500))
+
+    assert one.high > 0.5
+    assert 0 < five_hundred.high < 0.003

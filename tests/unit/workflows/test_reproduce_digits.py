@@ -22,7 +22,7 @@ from ostcli.method.networks import Networks
 from ostcli.paper.digits import classify
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1, TWIN
-from ostcli.paper.digits.train import begin_phase_one
+from ostcli.paper.digits.train import begin_phase_one, train_many
 from ostcli.paper.intervals import difference_of_shares
 from ostcli.store.root import store_root
 from ostcli.store.tensors import encode_tensors
@@ -71,10 +71,10 @@ def courses_of(table):
     return courses
 
 
-def train_one_run_at_a_time(monkeypatch):
+def train_few_runs_at_a_time(monkeypatch, number=1):
     table_1 = sys.modules["ostcli.workflows.reproduce.table_1"]
     alone = [
-        replace(method, at_once=1) if isinstance(method, Trained) else method
+        replace(method, at_once=number) if isinstance(method, Trained) else method
         for method in table_1.METHODS
     ]
     monkeypatch.setattr(table_1, "METHODS", alone)
@@ -230,7 +230,7 @@ def test_differences_are_told_run_by_run(request_):
     kept = json.loads(table.path.with_suffix(".json").read_text())
     of_runs = {row["name"]: row["figures"]["of_runs"] for row in kept["rows"] if row["figures"]}
     expected = [
-        asdict(difference_of_shares(of_runs[FULL][score], of_runs["identity"][score]))
+        asdict(difference_of_shares(of_runs[FULL][score], of_runs["identity"][score], 1))
         for score in ("accuracy", "right_and_real")
     ]
     assert kept["comparison"]["less"]["identity"] == expected
@@ -297,8 +297,56 @@ def test_rows_by_another_training_of_the_classifiers_are_told(request_, monkeypa
     assert "different trainings of the classifier of digits and the classifier of domains" in text
 
 
+def test_facts_of_another_training_than_the_rows_are_told(request_):
+    [table] = made("table1", request_).tables
+    [facts] = request_.out.rglob("facts-*/row.json")
+    row = json.loads(facts.read_text())
+    row["made_with"]["classifier"] = "another"
+    facts.write_text(json.dumps(row))
+    before = table.path.read_text()
+    [again] = made("table1", request_).tables
+
+    told = "What is said here of the classifier of digits is of another training"
+    assert told not in before
+    assert told in again.path.read_text()
+    assert "different trainings" not in again.path.read_text()
+    assert again.draft.values["facts_made_with"]["classifier"] == "another"
+
+
+def test_controls_need_no_classifier_once_they_are_scored(request_):
+    request = replace(request_, only=("identity",))
+    [first] = made("table1", request).tables
+    shutil.rmtree(store_root() / "reproduce")
+    told = Collected()
+    [again] = made("table1", request, on_event=told).tables
+
+    assert not any("training" in note.text for note in told.of(Note))
+    assert again.draft.values == first.draft.values
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_each_run_has_fresh_weights_of_its_own(request_, monkeypatch, seed):
+    methods = sys.modules["ostcli.workflows.reproduce.digit_methods"]
+    born, seeds = [], []
+
+    def noted(begin, phase, path, examples, *args, seed, **options):
+        begin = list(begin)
+        born.append([next(iter(networks.encoder_a.parameters())) for networks in begin])
+        seeds.append(seed)
+        return train_many(begin, phase, path, examples, *args, seed=seed, **options)
+
+    monkeypatch.setattr(methods, "train_many", noted)
+    train_few_runs_at_a_time(monkeypatch, number=2)
+    made("table1", replace(request_, seed=seed, runs=4, only=("full, A born at random",)))
+
+    weights = [weight for part in born for weight in part]
+    assert len(weights) == 4
+    assert not any(torch.equal(*pair) for pair in itertools.combinations(weights, 2))
+    assert seeds == [seed * 2**20, seed * 2**20 + 2]
+
+
 def test_parts_by_other_versions_are_told(request_, monkeypatch):
-    train_one_run_at_a_time(monkeypatch)
+    train_few_runs_at_a_time(monkeypatch)
     request = replace(request_, only=(FULL,))
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
     made("table1", request, should_stop=after_one_run())
@@ -311,6 +359,19 @@ def test_parts_by_other_versions_are_told(request_, monkeypatch):
     assert made_with["torch"] == f"{now['torch']}; 9.9"
     assert made_with["python"] == now["python"]
     assert not list(request.out.rglob("made_with.json"))
+
+
+def test_a_row_that_is_made_anew_is_by_what_made_it_now(request_, monkeypatch):
+    request = replace(request_, only=(FULL,))
+    made("table1", request)
+    [strip] = request.out.rglob("full-*/00.png")
+    strip.unlink()
+    package = sys.modules["ostcli.workflows.reproduce"]
+    now = package.versions()
+    monkeypatch.setattr(package, "versions", lambda: {**now, "torch": "9.9"})
+
+    [table] = made("table1", request).tables
+    assert next(r for r in table.draft.rows if r["name"] == FULL)["made_with"]["torch"] == "9.9"
 
 
 def test_a_stop_within_phase_one_goes_on_and_comes_to_the_same(request_, monkeypatch):
@@ -379,7 +440,7 @@ def _strip(table, row="T_BB"):
 
 
 def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch):
-    train_one_run_at_a_time(monkeypatch)
+    train_few_runs_at_a_time(monkeypatch)
     [whole] = made("table1", replace(request_, runs=3, only=(FULL,))).tables
     strip_of_whole = _strip(whole, "full")
     shutil.rmtree(request_.out)
@@ -398,7 +459,7 @@ def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch)
 
 
 def test_a_damaged_part_is_made_again(request_, monkeypatch):
-    train_one_run_at_a_time(monkeypatch)
+    train_few_runs_at_a_time(monkeypatch)
     request = replace(request_, only=(FULL,))
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
     made("table1", request, should_stop=after_one_run())

@@ -17,6 +17,7 @@ from ostcli.events import Collected, Note, StepDone, TrainingPlanned
 from ostcli.paper.pictures import settings
 from ostcli.paper.pictures.data import PictureDomains
 from ostcli.paper.pictures.settings import ALL, FEW, ONE
+from ostcli.store.tensors import decode_tensors, encode_tensors
 from ostcli.training.trainer import Trainer
 from ostcli.workflows.reproduce import reproduce
 from ostcli.workflows.reproduce.picture_methods import PictureMethod, cyclegan, unit
@@ -412,6 +413,37 @@ def test_unadapted_results_are_kept_beside_those_of_the_rows(request_):
     scores = {row["name"]: row["scores"] for row in table.draft.rows}
     assert scores["unadapted"]["error"]["value"] > 0
     assert scores["OST, 1 of A"]["error"]["value"] > 0
+    made_with = {row["name"]: row["made_with"] for row in table.draft.rows}
+    assert made_with["unadapted"]["phase_one"] == made_with["OST, 1 of A"]["phase_one"]
+
+
+def test_pictures_by_another_phase_one_are_told(request_):
+    told = Collected()
+
+    def first_is_done():
+        return len(told.of(TrainingPlanned)) == 2  # Phase I, the first source.
+
+    request = replace(request_, only=("OST, 1 of A",))
+    assert made(request, on_event=told, should_stop=first_is_done).stopped
+    [path] = (kept.store_root() / "reproduce").glob("phase-I-*")
+    tensors = decode_tensors(path.read_bytes(), path=path)
+    path.write_bytes(encode_tensors({name: 1.01 * each for name, each in tensors.items()}))
+
+    [table] = made(request).tables
+    digests = next(r for r in table.draft.rows if r["name"] == "OST, 1 of A")["made_with"]
+    assert len(digests["phase_one"].split("; ")) == 2
+    assert "by different trainings of phase I" in table.path.read_text()
+
+
+def test_a_table_with_fewer_columns_than_before_is_told(request_, tmp_path):
+    torch.manual_seed(0)
+    weights = tmp_path / "squeezenet.safetensors"
+    save_file(squeezenet1_0(weights=None).state_dict(), weights)
+    request = replace(request_, only=("identity",))
+    for of, is_told in ((weights, False), (None, True)):
+        told = Collected()
+        made(replace(request, weights=of), on_event=told)
+        assert any("columns before" in note.text for note in told.of(Note)) is is_told
 
 
 def test_a_set_is_found_by_the_name_of_its_archive_too(request_):

@@ -3,7 +3,7 @@
 Legend: K runs, n pictures of A that a run has, N views in a step, C colours.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -60,7 +60,7 @@ def batches_of(folder: Digits, seed: int) -> Callable[[int], Batch]:
 
 
 def train_many(
-    begin: Sequence[N],
+    begin: Iterable[N],
     phase: PhaseOfRuns[N],
     path: Callable[[N, Tensor], Tensor],
     examples: Tensor,

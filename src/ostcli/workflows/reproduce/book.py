@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -26,11 +27,12 @@ Values = Mapping[str, Any]
 
 NETWORKS = {
     "phase_one": "phase I",
+    "phase_one_sampled": "phase I with a sampled latent",
     "classifier": "the classifier of digits",
     "classifier_of_domains": "the classifier of domains",
 }
 """What all rows of a table are to have in common, by what `made_with` calls it."""
-AND = "; "
+BETWEEN = "; "
 """Between several things of one kind that a row was made with."""
 NOT_RUN = "not run"
 """In a cell of a row that was not made."""
@@ -93,8 +95,8 @@ class Row:
         name: of what it is of.
         settings: all that its figures depend on, as JSON values.
         folder: where its figures and pictures are.
-        made_with_now: gives versions, device and digests of networks, as text, which stand beside
-            the figures once it is made.
+        made_with_now: gives versions, device and digests of networks, as text, which are written
+            down from its first part on.
     """
 
     name: str
@@ -113,22 +115,27 @@ class Row:
 
         Where its parts differ in that, one stands after the other: "2.13.0; 2.14.1".
         """
-        return self._on_disk(self._path).get("made_with")
+        whole = self._on_disk(self._path).get("made_with")
+        return whole or self._on_disk(self._made_with_path) or None
 
-    def keep(self, figures: Values) -> Values:
-        """Put the figures, JSON values, on the disk, and return them as `figures` will.
+    def keep(self, figures: Values, judged_by: Values = MappingProxyType({})) -> Values:
+        """Put the figures on the disk, and return them as `figures` will.
 
         The row is at its end: its parts are removed.
+
+        Args:
+            figures: JSON values.
+            judged_by: digests of the networks that they are by, as text.
         """
         row = {
             "name": self.name,
             "settings": self.settings,
-            "made_with": self._made_with_so_far(),
+            "made_with": {**self._made_with_so_far(), **judged_by},
             "figures": figures,
         }
         make_folder(self.folder)
         write_file(self._path, _as_bytes(row))
-        for path in [*self.folder.glob("part-*.safetensors"), self._unfinished]:
+        for path in [*self.folder.glob("part-*.safetensors"), self._made_with_path]:
             path.unlink(missing_ok=True)
         return dict(json.loads(json.dumps(figures)))
 
@@ -147,7 +154,7 @@ class Row:
 
     def halfway(self, name: str) -> Halfway:
         """Return the place for a training of a part, until the row is at its end."""
-        return Halfway(self._part(f"{name}-halfway"))
+        return Halfway(self._part(f"{name}-halfway"), self._begin)
 
     def keep_picture(self, index: int, image: Image.Image) -> None:
         """Put one of its pictures on the disk."""
@@ -170,15 +177,16 @@ class Row:
     def _begin(self) -> None:
         """Write down what makes it, until the row is at its end."""
         make_folder(self.folder)
-        write_file(self._unfinished, _as_bytes(self._made_with_so_far()))
+        write_file(self._made_with_path, _as_bytes(self._made_with_so_far()))
 
     def _made_with_so_far(self) -> Values:
-        """Return what made all that is on the disk of it, and what makes more of it now."""
-        made_with: dict[str, str] = {}
-        for each in (self.made_with or {}, self._on_disk(self._unfinished), self.made_with_now()):
-            for key, value in each.items():
-                known = made_with[key].split(AND) if key in made_with else []
-                made_with[key] = AND.join(dict.fromkeys([*known, *value.split(AND)]))
+        """Return what made the parts and pictures of it that there are, and what makes more now."""
+        is_begun = any(self.folder.glob("part-*")) or any(self.folder.glob("*.png"))
+        begun = self._on_disk(self._made_with_path) or self.made_with or {} if is_begun else {}
+        made_with = dict(begun)
+        for key, value in self.made_with_now().items():
+            known = begun[key].split(BETWEEN) if key in begun else []
+            made_with[key] = BETWEEN.join(dict.fromkeys([*known, value]))
         return made_with
 
     @staticmethod
@@ -190,7 +198,7 @@ class Row:
         return values if isinstance(values, dict) else {}
 
     @property
-    def _unfinished(self) -> Path:
+    def _made_with_path(self) -> Path:
         return self.folder / "made_with.json"
 
     @property
@@ -212,7 +220,7 @@ class Book:
         folder: of the table.
         rows: where a folder for each row is.
         versions: of programs, and the device.
-        networks: gives digests of the trained networks that rows are made with.
+        networks: gives digests of the trained networks that rows are made from.
     """
 
     folder: Path
@@ -261,22 +269,39 @@ class Book:
             write_file(path, f"{sentence}.\n".encode())
 
 
-def of_other_networks(made_with: Iterable[Values | None]) -> str:
+def of_other_networks(made_with: Iterable[Values | None], of_facts: Values | None = None) -> str:
     """Return what is to be said of a table whose rows are not of the same trained networks.
 
     Args:
         made_with: of each row, None where it was not written down.
+        of_facts: of what stands above the table.
     """
     known = [row for row in made_with if row]
-    found = {key: {row[key] for row in known if key in row} for key in NETWORKS}
+    found = {key: _every(key, known) for key in NETWORKS}
     several = [NETWORKS[key] for key, digests in found.items() if len(digests) > 1]
-    if not several:
-        return ""
-    return (
-        f" **Rows of this table are by different trainings of {' and '.join(several)}: what tells "
-        "them apart may be that.** `made_with` in the JSON has which; begun in an empty folder, "
-        "all are by one."
-    )
+    elsewhere = [
+        NETWORKS[key]
+        for key, digests in found.items()
+        if digests and not _every(key, [of_facts or {}]) <= digests
+    ]
+    said = ""
+    if several:
+        said += (
+            f" **Rows of this table are by different trainings of {' and '.join(several)}: what "
+            "tells them apart may be that.** `made_with` in the JSON has which; begun in an empty "
+            "folder, all are by one."
+        )
+    if elsewhere:
+        said += (
+            f" What is said here of {' and '.join(elsewhere)} is of another training than these "
+            "rows are by."
+        )
+    return said
+
+
+def _every(key: str, made_with: Iterable[Values]) -> set[str]:
+    """Return all digests of one network."""
+    return {digest for row in made_with if key in row for digest in row[key].split(BETWEEN)}
 
 
 def _as_csv(rows: Sequence[Values]) -> str:

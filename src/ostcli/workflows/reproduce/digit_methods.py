@@ -116,7 +116,7 @@ class Trained(Generic[N]):
         """Train the runs, and translate; see `DigitMethod`."""
         chance = torch.Generator().manual_seed(seed)
         return train_many(
-            [self.begin(lab, chance).to(lab.device) for _ in drawn.labels],
+            (self.begin(lab, chance).to(lab.device) for _ in drawn.labels),
             self.phase,
             self.path,
             drawn.images,

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ostcli.config import LatentForm, Precision
 from ostcli.method.networks import Networks
@@ -24,13 +24,19 @@ from ostcli.paper.digits.settings import (
 )
 from ostcli.paper.digits.train import batches_of, begin_phase_one
 from ostcli.training.device import CPU
-from ostcli.workflows.reproduce.kept import Halfway, digest_of, is_kept, kept
+from ostcli.workflows.reproduce.kept import Halfway, digest_of, digest_of_weights, is_kept, kept
 from ostcli.workflows.reproduce.watch import Watch
 
 DOMAIN_STEPS = 300
 """Of the classifier of domains: two looks are told apart at once."""
 NUM_GIVEN_BACK = 192
 """Digits of B that phase I's networks are to give back: three of its batches."""
+
+NAME_OF_PHASE_ONE = {
+    LatentForm.DETERMINISTIC: "phase_one",
+    LatentForm.SAMPLED: "phase_one_sampled",
+}
+"""In what a row was made with."""
 
 
 @dataclass(frozen=True)
@@ -129,17 +135,19 @@ class DigitLab:
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """What tells its trained networks from others of the same settings, of those in use."""
-        networks: dict[str, nn.Module] = {
-            "phase_one" if latent is LatentForm.DETERMINISTIC else f"phase_one_{latent}": each
-            for latent, each in self._pretrained.items()
+        """What tells its phase I from others of the same settings, as far as it is in use."""
+        return {
+            NAME_OF_PHASE_ONE[latent]: digest_of_weights(networks)
+            for latent, networks in self._pretrained.items()
         }
-        if "judge" in vars(self):
-            networks |= {
-                "classifier": self.judge.digits,
-                "classifier_of_domains": self.judge.domains,
-            }
-        return {name: digest_of(*each.state_dict().values()) for name, each in networks.items()}
+
+    @property
+    def digests_of_judge(self) -> Mapping[str, str]:
+        """What tells the classifiers from others of the same settings."""
+        return {
+            "classifier": digest_of_weights(self.judge.digits),
+            "classifier_of_domains": digest_of_weights(self.judge.domains),
+        }
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:
@@ -161,10 +169,9 @@ class DigitLab:
         where it has its own statistics; that of flat colour; and the classifier's accuracy of what
         goes alone. Values range over 2.
         """
-        latent = LatentForm.DETERMINISTIC
-        if not is_kept(self._name_of_phase_one, self._settings_of_phase_one(latent)):
+        if not self.has_phase_one:
             return None
-        networks = self.pretrained(latent)
+        networks = self.pretrained()
         digits = self.b.held_back[:NUM_GIVEN_BACK]
         real = digits.pictures
 
@@ -185,6 +192,12 @@ class DigitLab:
                 (self.judge.digits.guesses(alone) == digits.labels).float().mean()
             ),
         }
+
+    @property
+    def has_phase_one(self) -> bool:
+        """Whether phase I was trained."""
+        settings = self._settings_of_phase_one(LatentForm.DETERMINISTIC)
+        return is_kept(self._name_of_phase_one, settings)
 
     @cached_property
     def pool(self) -> Digits:

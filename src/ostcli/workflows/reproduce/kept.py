@@ -30,13 +30,16 @@ class Halfway:
 
     Args:
         path: of the file that holds its state.
+        begin: called before it is written.
     """
 
     path: Path
+    begin: Callable[[], None] = lambda: None
 
     def keep(self, trainer: Trainer[Any], seconds: float) -> None:
         """Put its state there, and the seconds that it took so far."""
         make_folder(self.path.parent)
+        self.begin()
         state = {**trainer.state(), SECONDS: torch.tensor(seconds)}
         write_file(self.path, encode_tensors(state))
 
@@ -96,6 +99,11 @@ def kept(
 def is_kept(name: str, settings: Mapping[str, Any]) -> bool:
     """Return whether the cache has such networks; arguments as of `kept`."""
     return _path_of(name, settings).is_file()
+
+
+def digest_of_weights(networks: nn.Module) -> str:
+    """Return what tells trained networks from others of the same settings."""
+    return digest_of(*networks.state_dict().values())
 
 
 def digest_of(*tensors: Tensor) -> str:

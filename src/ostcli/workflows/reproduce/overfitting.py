@@ -166,7 +166,7 @@ def _make(row: Row, looks: Sequence[int], lab: DigitLab, drawn: Drawn) -> Values
         for step, pictures in made.items()
     }
     course[str(looks[-1])]["seconds_each"] = seconds / len(drawn.labels)  # Of the whole course.
-    return row.keep(course)
+    return row.keep(course, lab.digests_of_judge)
 
 
 def _lines(name: str, course: Values | None) -> list[list[str]]:

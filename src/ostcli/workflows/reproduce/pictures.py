@@ -30,7 +30,7 @@ from ostcli.presets import adapt_preset
 from ostcli.training.batches import Batch, Views
 from ostcli.training.phases import Phase, PhaseOne
 from ostcli.training.trainer import Trainer
-from ostcli.workflows.reproduce.kept import Halfway, digest_of, kept
+from ostcli.workflows.reproduce.kept import Halfway, digest_of_weights, kept
 from ostcli.workflows.reproduce.watch import Watch
 from ostcli.workflows.scoring import MOST_OF_FOLDER
 
@@ -172,7 +172,7 @@ class PictureLab:
         """What tells phase I's networks from others of the same settings, if they are in use."""
         if "pretrained" not in vars(self):
             return {}
-        return {"phase_one": digest_of(*self.pretrained.state_dict().values())}
+        return {"phase_one": digest_of_weights(self.pretrained)}
 
     @cached_property
     def flop_of_phase_one(self) -> float:

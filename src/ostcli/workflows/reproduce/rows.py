@@ -79,7 +79,7 @@ class MadeRow:
     strip: Image.Image
     """Its first pictures, side by side."""
     made_with: Values | None
-    """Versions and device, where they were written down."""
+    """See `Row.made_with`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +93,10 @@ class About:
 
 
 def about(lab: DigitLab, book: Book, made_with: Iterable[Values | None]) -> About:
-    """Return what is said above a table: as it was when its rows were made.
+    """Return what is said above a table.
 
-    The facts are kept as a row is. What is trained anew later, as the cache was emptied, is not
-    what these rows were made with.
+    The facts are kept as a row is: what is trained anew later, as the cache was emptied, is not
+    what the rows that are there were made with.
 
     Args:
         lab: the direction.
@@ -105,12 +105,17 @@ def about(lab: DigitLab, book: Book, made_with: Iterable[Values | None]) -> Abou
     """
     row = book.row("facts", lab.settings)
     facts = row.figures
-    if facts is None or facts["phase_one"] is None:
-        facts = row.keep(lab.facts)
-    others = of_other_networks([row.made_with, *made_with])
+    if facts is None or (facts["phase_one"] is None and lab.has_phase_one):
+        facts = row.keep(lab.facts, lab.digests_of_judge)
+    others = of_other_networks(made_with, row.made_with)
     return About(
         text=f"{lab.introduction(facts)}{others}",
-        values={"task": lab.task.key, "facts": facts, "settings": lab.settings},
+        values={
+            "task": lab.task.key,
+            "facts": facts,
+            "facts_made_with": row.made_with,
+            "settings": lab.settings,
+        },
     )
 
 
@@ -210,7 +215,8 @@ def _make(row: Row, method: DigitMethod, lab: DigitLab, drawn: Drawn) -> MadeRow
         "steps": last,
         "seconds_each": seconds / len(drawn.labels),
     }
-    return MadeRow(figures=row.keep(figures), strip=image, made_with=row.made_with)
+    kept_figures = row.keep(figures, lab.digests_of_judge)
+    return MadeRow(figures=kept_figures, strip=image, made_with=row.made_with)
 
 
 def translate_in_parts(
@@ -296,7 +302,7 @@ def compared_by_run(ours: str, pairs: Mapping[str, tuple[Values, Values]]) -> Co
     """
     less = {
         name: [
-            difference_of_shares(one["of_runs"][score], other["of_runs"][score])
+            difference_of_shares(one["of_runs"][score], other["of_runs"][score], one["num_own"])
             for score in OF_EACH_RUN
         ]
         for name, (one, other) in pairs.items()

@@ -99,7 +99,7 @@ class _Rows:
     costs: Mapping[str, Values]
     """What their trainings cost."""
     made_with: Mapping[str, Values | None]
-    """Versions and device of those trainings, where they were written down."""
+    """See `Row.made_with`."""
     failed: AbstractSet[str]
     """Those whose training went wrong."""
 
@@ -197,7 +197,6 @@ def _unadapted(row: Row, lab: PictureLab, *, is_made: bool) -> list[Image.Image]
         translator = Translator(networks, networks.reconstruct_bb, lab.one.view)
         for index, source in enumerate(lab.sources):
             row.keep_picture(index, translator.translate(source))
-        row.keep({})
         pictures = row.pictures(len(lab.sources))
     return pictures
 
