@@ -121,6 +121,37 @@ class Runs(Generic[N]):
         self.step += 1
         return {name: loss.detach() for name, loss in losses.items()}
 
+    def state(self) -> dict[str, Tensor]:
+        """Return all that a later process needs to go on as if never stopped.
+
+        All of it copies, on the CPU.
+        """
+        tensors = {"step": torch.tensor(self.step)}
+        tensors |= {f"weight.{name}": weight for name, weight in self._weights.items()}
+        for total, optimiser in self._optimisers.items():
+            tensors |= {f"{total}.{name}": each for name, each in optimiser.state().items()}
+        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state that `state` returned.
+
+        Raises:
+            ValueError: the tensors are not such a state; some of them may have been taken.
+        """
+        try:
+            self.step = int(tensors["step"])
+            with torch.no_grad():
+                for name, weight in self._weights.items():
+                    # Of as many runs: what is of one would be taken for all.
+                    weight.copy_(tensors[f"weight.{name}"].view(weight.shape))
+            for total, optimiser in self._optimisers.items():
+                start = f"{total}."
+                optimiser.load_state(
+                    {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
+                )
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(f"not a state of these runs: {error}") from error
+
     @torch.no_grad()
     def translate(self, path: Callable[[N, Tensor], Tensor], pictures: Tensor) -> Tensor:
         """Return what a path through the networks of each run makes of its own pictures.

@@ -22,7 +22,7 @@ from ostcli.method.networks import Networks
 from ostcli.paper.digits import classify
 from ostcli.paper.digits.layers import DigitLayers
 from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1, TWIN
-from ostcli.paper.digits.train import begin_phase_one, train_many
+from ostcli.paper.digits.train import Course, begin_phase_one
 from ostcli.paper.intervals import difference_of_shares
 from ostcli.store.root import store_root
 from ostcli.store.tensors import encode_tensors
@@ -329,13 +329,13 @@ def test_each_run_has_fresh_weights_of_its_own(request_, monkeypatch, seed):
     methods = sys.modules["ostcli.workflows.reproduce.digit_methods"]
     born, seeds = [], []
 
-    def noted(begin, phase, path, examples, *args, seed, **options):
+    def noted(begin, *args, seed, **options):
         begin = list(begin)
         born.append([next(iter(networks.encoder_a.parameters())) for networks in begin])
         seeds.append(seed)
-        return train_many(begin, phase, path, examples, *args, seed=seed, **options)
+        return Course(begin, *args, seed=seed, **options)
 
-    monkeypatch.setattr(methods, "train_many", noted)
+    monkeypatch.setattr(methods, "Course", noted)
     train_few_runs_at_a_time(monkeypatch, number=2)
     made("table1", replace(request_, seed=seed, runs=4, only=("full, A born at random",)))
 
@@ -446,7 +446,7 @@ def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch)
     shutil.rmtree(request_.out)
     request = replace(request_, runs=3, only=(FULL,))
     assert made("table1", request, should_stop=after_one_run()).stopped
-    assert len(list(request.out.rglob("part-*"))) == 1
+    assert len(list(request.out.rglob("part-*[0-9].safetensors"))) == 1
 
     again = Collected()
     [table] = made("table1", request, on_event=again).tables
@@ -458,12 +458,51 @@ def test_a_stop_within_a_row_keeps_the_runs_that_are_done(request_, monkeypatch)
         assert rows[FULL]["figures"][figure] == known[FULL]["figures"][figure]
 
 
+def test_a_stop_within_a_training_costs_no_step_of_it(request_):
+    request = replace(request_, only=(TWIN,), budget=6 / 150)
+    made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
+    [whole] = made("table1", replace(request, out=request.out / "whole")).tables
+    steps = itertools.count()
+    assert made("table1", request, should_stop=lambda: next(steps) == 3).stopped
+    assert len(list(request.out.glob("rows/*/*/part-*-halfway.safetensors"))) == 1
+
+    told = Collected()
+    [table] = made("table1", request, on_event=told).tables
+    [plan] = told.of(TrainingPlanned)
+    assert (plan.first_step, plan.num_steps) == (3, 6)
+    assert [event.step for event in told.of(StepDone)] == [6]
+    assert not list(request.out.rglob("part-*"))
+    assert _strip(table, "augmentation") == _strip(whole, "augmentation")
+
+
+def test_a_kill_within_a_training_costs_no_more_than_since_its_state_was_kept(
+    request_, monkeypatch
+):
+    monkeypatch.setattr(sys.modules[Trained.__module__], "KEPT_EVERY", 0.0)
+    request = replace(request_, only=(TWIN,), budget=6 / 150)
+    made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
+
+    def kill(event):
+        if isinstance(event, StepDone) and event.step == 4:
+            raise SystemExit
+
+    with pytest.raises(SystemExit):
+        made("table1", request, on_event=kill)
+    told = Collected()
+    [table] = made("table1", request, on_event=told).tables
+
+    [plan] = told.of(TrainingPlanned)
+    assert plan.first_step == 3
+    [whole] = made("table1", replace(request, out=request.out / "whole")).tables
+    assert _strip(table, "augmentation") == _strip(whole, "augmentation")
+
+
 def test_a_damaged_part_is_made_again(request_, monkeypatch):
     train_few_runs_at_a_time(monkeypatch)
     request = replace(request_, only=(FULL,))
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
     made("table1", request, should_stop=after_one_run())
-    [part] = request.out.rglob("part-*")
+    [part] = request.out.rglob("part-*[0-9].safetensors")
     part.write_bytes(b"nothing")
 
     [table] = made("table1", request).tables
@@ -502,7 +541,7 @@ def test_a_strip_of_overfitting_goes_on_within_a_kind(request_, monkeypatch):
     steps = itertools.count(1)
     stopped = made("overfitting", request, should_stop=lambda: next(steps) == 15)
     assert stopped.stopped
-    assert len(list(request.out.rglob("part-*"))) == 1
+    assert len(list(request.out.rglob("part-*[0-9].safetensors"))) == 1
 
     again = Collected()
     [table] = made("overfitting", request, on_event=again).tables

@@ -4,7 +4,7 @@ Legend: K runs, n pictures of A that a run has, N views in a step, C colours.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,9 @@ from ostcli.training.schedule import Schedule
 from ostcli.training.trainer import Trainer, chance_of
 
 N = TypeVar("N", bound=nn.Module)
+
+LOOK = "look."
+"""Before the step of a translation in a state."""
 
 
 def begin_phase_one(
@@ -59,22 +62,8 @@ def batches_of(folder: Digits, seed: int) -> Callable[[int], Batch]:
     return batch
 
 
-def train_many(
-    begin: Iterable[N],
-    phase: PhaseOfRuns[N],
-    path: Callable[[N, Tensor], Tensor],
-    examples: Tensor,
-    folder: Digits,
-    optim: OptimConfig,
-    *,
-    steps: int,
-    augment: bool,
-    seed: int,
-    precision: Precision = Precision.FP32,
-    looks: Sequence[int] = (),
-    on_step: OnStep = ignore_steps,
-) -> Mapping[int, Tensor]:
-    """Train runs of one kind together, each on pictures of its own, and translate these.
+class Course(Generic[N]):
+    """Trainings of one kind together, each on pictures of its own, and what they make of these.
 
     Args:
         begin: the networks that each run begins from; on the device to train on.
@@ -88,31 +77,71 @@ def train_many(
         seed: of all chance.
         precision: of convolutions, FP32 or BF16.
         looks: the steps after which the pictures are translated; the last one is always.
-        on_step: told of each step.
-
-    Returns:
-        T_AB of each run's own pictures, by step. Shape (K, n, C of B, 32, 32), range [-1, 1], on
-        the CPU.
     """
-    runs = Runs(begin, phase, optim, seed=seed, precision=precision)
-    schedule = Schedule(num_steps=steps, seconds=None, decay_share=optim.decay_share)
-    wanted = {*looks, steps}
-    made = {0: _translated(runs, path, examples)} if 0 in wanted else {}
-    for step in range(steps):
-        chance = chance_of(seed + 1, step)
-        x_b = _drawn(folder.images, 1, augment, chance)
-        x_a = _drawn_each(examples, augment, chance)
-        runs.do_step({"a": x_a, "b": x_b}, schedule.rate(step, 0.0))
-        if runs.step in wanted:
-            made[runs.step] = _translated(runs, path, examples)
-        on_step(runs.step, steps)
-    return made
 
+    def __init__(
+        self,
+        begin: Iterable[N],
+        phase: PhaseOfRuns[N],
+        path: Callable[[N, Tensor], Tensor],
+        examples: Tensor,
+        folder: Digits,
+        optim: OptimConfig,
+        *,
+        steps: int,
+        augment: bool,
+        seed: int,
+        precision: Precision = Precision.FP32,
+        looks: Sequence[int] = (),
+    ) -> None:
+        self._runs = Runs(begin, phase, optim, seed=seed, precision=precision)
+        self._path, self._examples, self._folder = path, examples, folder
+        self._steps, self._augment, self._seed = steps, augment, seed
+        self._schedule = Schedule(num_steps=steps, seconds=None, decay_share=optim.decay_share)
+        self._looks = {*looks, steps}
+        self._made: dict[int, Tensor] = {}
 
-def _translated(runs: Runs[N], path: Callable[[N, Tensor], Tensor], examples: Tensor) -> Tensor:
-    """Return what the runs make of their own pictures: of one at a time, as norms are trained."""
-    parts = torch.split(examples, 1, dim=1)
-    return torch.cat([runs.translate(path, as_values(part)).cpu() for part in parts], dim=1)
+    def run(self, on_step: OnStep = ignore_steps) -> Mapping[int, Tensor]:
+        """Train to the end, and translate on the way.
+
+        Args:
+            on_step: told of each step; what it raises leaves a state to go on from.
+
+        Returns:
+            T_AB of each run's own pictures, by step. Shape (K, n, C of B, 32, 32), range [-1, 1],
+            on the CPU.
+        """
+        self._look()
+        for step in range(self._runs.step, self._steps):
+            chance = chance_of(self._seed + 1, step)
+            x_b = _drawn(self._folder.images, 1, self._augment, chance)
+            x_a = _drawn_each(self._examples, self._augment, chance)
+            self._runs.do_step({"a": x_a, "b": x_b}, self._schedule.rate(step, 0.0))
+            self._look()
+            on_step(self._runs.step, self._steps)
+        return self._made
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that a later process needs to go on as if never stopped, on the CPU."""
+        looks = {f"{LOOK}{step}": made for step, made in self._made.items()}
+        return {**self._runs.state(), **looks}
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go back to a state that `state` returned.
+
+        Raises:
+            ValueError: the tensors are not such a state; some of them may have been taken.
+        """
+        self._runs.load_state(tensors)
+        looks = {name.removeprefix(LOOK): made for name, made in tensors.items() if LOOK in name}
+        self._made = {int(step): made for step, made in looks.items()}
+
+    def _look(self) -> None:
+        """Translate the pictures, if that is wanted now: one at a time, as norms are trained."""
+        if self._runs.step in self._looks - self._made.keys():
+            parts = torch.split(self._examples, 1, dim=1)
+            made = [self._runs.translate(self._path, as_values(part)).cpu() for part in parts]
+            self._made[self._runs.step] = torch.cat(made, dim=1)
 
 
 def _drawn(images: Tensor, number: int, augment: bool, chance: torch.Generator) -> Tensor:

@@ -4,9 +4,10 @@ Legend: K runs, n pictures of A that a run has, C colours of B.
 """
 
 import copy
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,17 +20,19 @@ from ostcli.paper.baselines.unit import Unit, UnitWeights
 from ostcli.paper.digits.authors import AuthorsPhaseTwo
 from ostcli.paper.digits.controls import CONTROLS
 from ostcli.paper.digits.settings import ADAPT, ADAPT_STEPS, Ablation
-from ostcli.paper.digits.train import train_many
+from ostcli.paper.digits.train import Course
 from ostcli.paper.discriminator_a import WithDiscriminatorA
 from ostcli.training.phases import PhaseTwo
 from ostcli.training.runs import PhaseOfRuns
 from ostcli.workflows.reproduce.book import Values
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
+from ostcli.workflows.reproduce.kept import Halfway
+from ostcli.workflows.reproduce.watch import StoppedError
 
 AT_ONCE = 50
 """Runs that step together: more would cost each hardly less, and memory more."""
-AT_ONCE_AUTHORS = 10
-"""Of the rows as the authors' code trains them: over its 5,000 steps a part takes long."""
+KEPT_EVERY = 600.0
+"""Seconds between two states of a training that are kept: of many runs they are a gigabyte."""
 BORN_APART: Values = {"fresh_weights": "of each run"}
 """In the settings of a row whose runs begin with fresh weights, each with its own."""
 UNADAPTED = "T_BB(x), unadapted"
@@ -61,8 +64,15 @@ class DigitMethod(Protocol):
         """Train what all runs begin from."""
 
     def translate(
-        self, lab: DigitLab, drawn: Drawn, *, looks: Sequence[int], seed: int, on_step: OnStep
-    ) -> Mapping[int, Tensor]:
+        self,
+        lab: DigitLab,
+        drawn: Drawn,
+        *,
+        looks: Sequence[int],
+        seed: int,
+        on_step: OnStep,
+        halfway: Halfway,
+    ) -> "Translated":
         """Translate the pictures of some runs, which step together.
 
         Args:
@@ -71,10 +81,20 @@ class DigitMethod(Protocol):
             looks: steps of training after which to translate; the last one is always.
             seed: of all chance, in fresh weights and in training.
             on_step: told of each step.
+            halfway: where a training that is stopped is gone on with.
 
-        Returns:
-            T_AB by step. Shape (K, n, C, 32, 32), range [-1, 1].
+        Raises:
+            StoppedError: a stop was asked for; the state is kept.
         """
+
+
+class Translated(NamedTuple):
+    """What a part of a row came to."""
+
+    pictures: Mapping[int, Tensor]
+    """T_AB by step. Shape (K, n, C, 32, 32), range [-1, 1]."""
+    seconds: float
+    """That it took, before a stop too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +131,18 @@ class Trained(Generic[N]):
         self.begin(lab, lab.chance())
 
     def translate(
-        self, lab: DigitLab, drawn: Drawn, *, looks: Sequence[int], seed: int, on_step: OnStep
-    ) -> Mapping[int, Tensor]:
+        self,
+        lab: DigitLab,
+        drawn: Drawn,
+        *,
+        looks: Sequence[int],
+        seed: int,
+        on_step: OnStep,
+        halfway: Halfway,
+    ) -> Translated:
         """Train the runs, and translate; see `DigitMethod`."""
-        chance = torch.Generator().manual_seed(seed)
-        return train_many(
+        began, chance = time.monotonic(), torch.Generator().manual_seed(seed)
+        course = Course(
             (self.begin(lab, chance).to(lab.device) for _ in drawn.labels),
             self.phase,
             self.path,
@@ -127,8 +154,23 @@ class Trained(Generic[N]):
             seed=seed,
             precision=lab.precision,
             looks=looks,
-            on_step=on_step,
         )
+        began -= halfway.go_on(course)  # Of the steps before a stop, too.
+        kept_at = time.monotonic()
+
+        def after_step(step: int, num_steps: int) -> None:
+            nonlocal kept_at
+            on_step(step, num_steps)
+            if time.monotonic() - kept_at > KEPT_EVERY:
+                halfway.keep(course, time.monotonic() - began)
+                kept_at = time.monotonic()
+
+        try:
+            pictures = course.run(after_step)
+        except StoppedError:
+            halfway.keep(course, time.monotonic() - began)
+            raise
+        return Translated(pictures, time.monotonic() - began)
 
 
 @dataclass(frozen=True)
@@ -155,10 +197,13 @@ class Control:
         looks: Sequence[int],  # noqa: ARG002 - no training
         seed: int,  # noqa: ARG002
         on_step: OnStep,  # noqa: ARG002
-    ) -> Mapping[int, Tensor]:
+        halfway: Halfway,  # noqa: ARG002
+    ) -> Translated:
         """Translate; see `DigitMethod`."""
+        began = time.monotonic()
         made = CONTROLS[self.name](drawn.pictures.flatten(0, 1), lab.b.train.pictures)
-        return {0: made.view(*drawn.labels.shape, *made.shape[1:])}
+        pictures = {0: made.view(*drawn.labels.shape, *made.shape[1:])}
+        return Translated(pictures, time.monotonic() - began)
 
 
 def one_shot(ablation: Ablation, *, name: str = "", steps: int = ADAPT_STEPS) -> Trained[Networks]:
@@ -222,7 +267,6 @@ def as_authors_code(ablation: Ablation) -> Trained[WithDiscriminatorA]:
         path=WithDiscriminatorA.translate_ab,
         optim=own.optim,
         augment=own.augment,
-        at_once=AT_ONCE_AUTHORS,
         published=ablation.published,
     )
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,25 @@ from ostcli.store.durable import make_folder, write_file
 from ostcli.store.manifest import slug
 from ostcli.store.root import store_root
 from ostcli.store.tensors import check_tensors, decode_tensors, encode_tensors
-from ostcli.training.trainer import Trainer
 
 SECONDS = "seconds"
 """What a part of the work took, among its tensors."""
 
 M = TypeVar("M", bound=nn.Module)
+
+
+class Resumable(Protocol):
+    """A training that can be stopped and gone on with."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Return all that a later process needs."""
+
+    def load_state(self, tensors: Mapping[str, Tensor], /) -> None:
+        """Go back to a state.
+
+        Raises:
+            ValueError: it is none of this training.
+        """
 
 
 @dataclass(frozen=True)
@@ -36,27 +49,27 @@ class Halfway:
     path: Path
     begin: Callable[[], None] = lambda: None
 
-    def keep(self, trainer: Trainer[Any], seconds: float) -> None:
+    def keep(self, training: Resumable, seconds: float) -> None:
         """Put its state there, and the seconds that it took so far."""
         make_folder(self.path.parent)
         self.begin()
-        state = {**trainer.state(), SECONDS: torch.tensor(seconds)}
+        state = {**training.state(), SECONDS: torch.tensor(seconds)}
         write_file(self.path, encode_tensors(state))
 
-    def go_on(self, trainer: Trainer[Any]) -> float:
+    def go_on(self, training: Resumable) -> float:
         """Take the state that is there, if one is and it is whole, and return its seconds.
 
         A state of another version, which does not fit, is none.
         """
         if not self.path.is_file():
             return 0.0
-        before = trainer.state()
+        before = training.state()
         try:
             state = decode_tensors(self.path.read_bytes(), path=self.path)
-            trainer.load_state(state)
+            training.load_state(state)
             return float(state[SECONDS])
         except (DamagedError, KeyError, ValueError):
-            trainer.load_state(before)  # It may have taken a part.
+            training.load_state(before)  # It may have taken a part.
             return 0.0
 
     def remove(self) -> None:

@@ -1,6 +1,5 @@
 """A row of a table of digits: a method, what it came to, and a strip of its pictures."""
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TypeVar
@@ -18,7 +17,7 @@ from ostcli.paper.intervals import Estimate, difference_of_shares
 from ostcli.paper.plots import Points
 from ostcli.paper.tables import Comparison
 from ostcli.workflows.reproduce.book import Book, Row, Values, of_other_networks
-from ostcli.workflows.reproduce.digit_methods import AT_ONCE, AT_ONCE_AUTHORS, DigitMethod
+from ostcli.workflows.reproduce.digit_methods import AT_ONCE, DigitMethod
 from ostcli.workflows.reproduce.digits import DigitLab, Drawn
 from ostcli.workflows.reproduce.kept import SECONDS
 from ostcli.workflows.reproduce.request import Request
@@ -27,8 +26,8 @@ K = TypeVar("K")
 
 INTERVALS = (
     "Beside each figure is its 95 % interval over runs, as if these had nothing in common; but "
-    f"phase I was trained once, and the runs that step together, {AT_ONCE} of them or "
-    f"{AT_ONCE_AUTHORS} as the authors' code, have the same pictures of B at the same steps."
+    f"phase I was trained once, and {AT_ONCE} runs each have the same pictures of B at the same "
+    "steps."
 )
 """What is said of every table of digits."""
 CONTROLS_ELSEWHERE = "What controls come to stands in Table 1 of the same direction."
@@ -225,7 +224,7 @@ def translate_in_parts(
     """Translate the pictures of every run, so many at once, past the parts that a row has already.
 
     Args:
-        row: keeps what is done: a stop costs no more than a part.
+        row: keeps what is done, and the training that is stopped.
         method: translates.
         lab: the direction.
         drawn: the pictures.
@@ -243,17 +242,19 @@ def translate_in_parts(
         method.prepare(lab)  # Phase I is no part of a row's time.
     told = lab.watch.of(method.name, lab.precision)
     for place, index in enumerate(missing):
-        began = time.monotonic()
+        halfway = row.halfway(names[index])
         made = method.translate(
             lab,
             parts[index],
             looks=looks,
             seed=lab.seed * SEEDS_OF_ROW + 2 * index,
             on_step=_one_of(told, place, len(missing)),
+            halfway=halfway,
         )
-        seconds = torch.tensor(time.monotonic() - began)
-        done[index] = {SECONDS: seconds, **{f"{step}": each for step, each in made.items()}}
+        pictures = {f"{step}": each for step, each in made.pictures.items()}
+        done[index] = {SECONDS: torch.tensor(made.seconds), **pictures}
         row.keep_part(names[index], done[index])
+        halfway.remove()
     every = [done[index] for index in parts]
     steps = sorted(int(key) for key in every[0] if key != SECONDS)
     return (

@@ -120,29 +120,32 @@ class Watch:
         device = device or self.device
         self.take_threads()
         began = last = time.monotonic()
+        first: int | None = None
         governor = governor_for(device)
 
         def on_step(step: int, num_steps: int) -> None:
-            nonlocal last
+            nonlocal last, first
             self.check()
+            first = step - 1 if first is None else first  # More where it goes on.
             now = time.monotonic()
             if governor is not None:
                 governor.step_took(now - last)
-            last, seconds = now, (now - began) / step
-            if step == min(MEASURED, num_steps):
+            last, taken = now, step - first
+            seconds = (now - began) / taken
+            if taken == min(MEASURED, num_steps - first):
                 self.on_event(
                     TrainingPlanned(
                         name=name,
                         device=describe_device(device),
                         precision=precision,
                         num_threads=torch.get_num_threads(),
-                        first_step=0,
+                        first_step=first,
                         num_steps=num_steps,
                         seconds_per_step=seconds,
-                        seconds=seconds * num_steps,
+                        seconds=seconds * (num_steps - first),
                     )
                 )
-            if step >= MEASURED or step == num_steps:
+            if taken >= MEASURED or step == num_steps:
                 self.on_event(
                     StepDone(
                         step=step,
