@@ -124,13 +124,13 @@ class Runs(Generic[N]):
     def state(self) -> dict[str, Tensor]:
         """Return all that a later process needs to go on as if never stopped.
 
-        All of it copies, on the CPU.
+        None of it copies: of many runs they are a gigabyte.
         """
         tensors = {"step": torch.tensor(self.step)}
         tensors |= {f"weight.{name}": weight for name, weight in self._weights.items()}
         for total, optimiser in self._optimisers.items():
             tensors |= {f"{total}.{name}": each for name, each in optimiser.state().items()}
-        return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+        return {name: tensor.detach() for name, tensor in tensors.items()}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to a state that `state` returned.
@@ -142,14 +142,16 @@ class Runs(Generic[N]):
             self.step = int(tensors["step"])
             with torch.no_grad():
                 for name, weight in self._weights.items():
-                    # Of as many runs: what is of one would be taken for all.
-                    weight.copy_(tensors[f"weight.{name}"].view(weight.shape))
+                    known = tensors[f"weight.{name}"]
+                    if known.shape != weight.shape:  # Of one run, it would be taken for all.
+                        raise ValueError(f"{name} has the shape {tuple(known.shape)}")
+                    weight.copy_(known)
             for total, optimiser in self._optimisers.items():
                 start = f"{total}."
                 optimiser.load_state(
                     {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)}
                 )
-        except (KeyError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise ValueError(f"not a state of these runs: {error}") from error
 
     @torch.no_grad()

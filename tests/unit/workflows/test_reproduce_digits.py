@@ -25,7 +25,7 @@ from ostcli.paper.digits.settings import DEPARTURES, FULL, TABLE_1, TWIN
 from ostcli.paper.digits.train import Course, begin_phase_one
 from ostcli.paper.intervals import difference_of_shares
 from ostcli.store.root import store_root
-from ostcli.store.tensors import encode_tensors
+from ostcli.store.tensors import decode_tensors, encode_tensors
 from ostcli.workflows.reproduce import digits as lab
 from ostcli.workflows.reproduce import reproduce, watch
 from ostcli.workflows.reproduce.digit_methods import Trained, as_authors_code, one_shot
@@ -479,22 +479,44 @@ def test_a_kill_within_a_training_costs_no_more_than_since_its_state_was_kept(
     request_, monkeypatch
 ):
     monkeypatch.setattr(sys.modules[Trained.__module__], "KEPT_EVERY", 0.0)
+    train_few_runs_at_a_time(monkeypatch)
     request = replace(request_, only=(TWIN,), budget=6 / 150)
     made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
 
     def kill(event):
-        if isinstance(event, StepDone) and event.step == 4:
+        if isinstance(event, StepDone) and event.step == 6 + 4:  # Of the second run.
             raise SystemExit
 
     with pytest.raises(SystemExit):
         made("table1", request, on_event=kill)
+    [path] = request.out.glob("rows/*/*/part-*-halfway.safetensors")
+    assert path.name == "part-2-of-2-halfway.safetensors"
+    state = decode_tensors(path.read_bytes(), path=path)
+    path.write_bytes(encode_tensors({**state, kept.SECONDS: torch.tensor(1000.0)}))
     told = Collected()
     [table] = made("table1", request, on_event=told).tables
 
     [plan] = told.of(TrainingPlanned)
     assert plan.first_step == 3
+    [row] = [row for row in table.draft.rows if row["name"] == TWIN]
+    assert row["figures"]["seconds_each"] > 1000 / 2, "those before the kill count"
     [whole] = made("table1", replace(request, out=request.out / "whole")).tables
     assert _strip(table, "augmentation") == _strip(whole, "augmentation")
+
+
+def test_a_state_that_cannot_be_kept_ends_no_training(request_, monkeypatch):
+    def is_full(*_):
+        raise ResourceError("the disk is full", hint="make room")
+
+    monkeypatch.setattr(sys.modules[Trained.__module__], "KEPT_EVERY", 0.0)
+    monkeypatch.setattr(kept.Halfway, "keep", is_full)
+    told = Collected()
+    request = replace(request_, only=(TWIN,))
+    made("table1", replace(request, only=("unadapted",)))  # Phase I is there.
+    [table] = made("table1", request, on_event=told).tables
+
+    assert table.draft.made == ["augmentation, one-way cycle, not selective", "T_BB(x), unadapted"]
+    assert any("the disk is full: a kill now would cost" in note.text for note in told.of(Note))
 
 
 def test_a_damaged_part_is_made_again(request_, monkeypatch):

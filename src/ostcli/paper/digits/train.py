@@ -122,7 +122,7 @@ class Course(Generic[N]):
         return self._made
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that a later process needs to go on as if never stopped, on the CPU."""
+        """Return all that a later process needs to go on as if never stopped; no copies."""
         looks = {f"{LOOK}{step}": made for step, made in self._made.items()}
         return {**self._runs.state(), **looks}
 
@@ -133,7 +133,9 @@ class Course(Generic[N]):
             ValueError: the tensors are not such a state; some of them may have been taken.
         """
         self._runs.load_state(tensors)
-        looks = {name.removeprefix(LOOK): made for name, made in tensors.items() if LOOK in name}
+        looks = {
+            name.removeprefix(LOOK): made for name, made in tensors.items() if name.startswith(LOOK)
+        }
         self._made = {int(step): made for step, made in looks.items()}
 
     def _look(self) -> None:

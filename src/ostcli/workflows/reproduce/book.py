@@ -18,7 +18,7 @@ from ostcli.images.encode import encode_picture
 from ostcli.images.read import read_picture
 from ostcli.paper.plots import can_plot
 from ostcli.paper.tables import Comparison, markdown_table
-from ostcli.store.durable import make_folder, write_file
+from ostcli.store.durable import make_folder, sweep_temporaries, write_file
 from ostcli.store.manifest import slug
 from ostcli.store.tensors import decode_tensors, encode_tensors
 from ostcli.workflows.reproduce.kept import Halfway
@@ -177,6 +177,7 @@ class Row:
     def _begin(self) -> None:
         """Write down what makes it, until the row is at its end."""
         make_folder(self.folder)
+        sweep_temporaries(self.folder)
         write_file(self._made_with_path, _as_bytes(self._made_with_so_far()))
 
     def _made_with_so_far(self) -> Values:

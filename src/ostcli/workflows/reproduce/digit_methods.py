@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ostcli.config import Birth, OptimConfig, Reach
-from ostcli.events import OnStep
+from ostcli.errors import ResourceError, StoreError
+from ostcli.events import Note, OnEvent, OnStep
 from ostcli.method.networks import Networks
 from ostcli.paper.baselines.cyclegan import CycleGan, CycleGanNetworks, CycleGanWeights
 from ostcli.paper.baselines.unit import Unit, UnitWeights
@@ -141,7 +142,8 @@ class Trained(Generic[N]):
         halfway: Halfway,
     ) -> Translated:
         """Train the runs, and translate; see `DigitMethod`."""
-        began, chance = time.monotonic(), torch.Generator().manual_seed(seed)
+        began = time.monotonic()
+        chance = torch.Generator().manual_seed(seed)
         course = Course(
             (self.begin(lab, chance).to(lab.device) for _ in drawn.labels),
             self.phase,
@@ -155,22 +157,36 @@ class Trained(Generic[N]):
             precision=lab.precision,
             looks=looks,
         )
-        began -= halfway.go_on(course)  # Of the steps before a stop, too.
+        before = halfway.go_on(course)
         kept_at = time.monotonic()
+
+        def taken() -> float:
+            return before + time.monotonic() - began
 
         def after_step(step: int, num_steps: int) -> None:
             nonlocal kept_at
             on_step(step, num_steps)
             if time.monotonic() - kept_at > KEPT_EVERY:
-                halfway.keep(course, time.monotonic() - began)
+                _keep_if_it_can(halfway, course, taken(), lab.watch.on_event)
                 kept_at = time.monotonic()
 
         try:
             pictures = course.run(after_step)
         except StoppedError:
-            halfway.keep(course, time.monotonic() - began)
+            halfway.keep(course, taken())
             raise
-        return Translated(pictures, time.monotonic() - began)
+        return Translated(pictures, taken())
+
+
+def _keep_if_it_can(
+    halfway: Halfway, course: Course[Any], seconds: float, on_event: OnEvent
+) -> None:
+    """Keep a state against a kill: for want of room the training itself is not to end."""
+    try:
+        halfway.keep(course, seconds)
+    except (ResourceError, StoreError) as error:
+        text = f"{error.message}: a kill now would cost this training"
+        on_event(Note(text=text, warning=True))
 
 
 @dataclass(frozen=True)

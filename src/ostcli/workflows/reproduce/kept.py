@@ -63,7 +63,7 @@ class Halfway:
         """
         if not self.path.is_file():
             return 0.0
-        before = training.state()
+        before = {name: tensor.clone() for name, tensor in training.state().items()}
         try:
             state = decode_tensors(self.path.read_bytes(), path=self.path)
             training.load_state(state)

@@ -126,8 +126,8 @@ class Watch:
         def on_step(step: int, num_steps: int) -> None:
             nonlocal last, first
             self.check()
-            first = step - 1 if first is None else first  # More where it goes on.
             now = time.monotonic()
+            first = step - 1 if first is None else first  # More than 0 where it goes on.
             if governor is not None:
                 governor.step_took(now - last)
             last, taken = now, step - first
